@@ -1,0 +1,226 @@
+/*
+ * base: what every other part stands on. Errors, bounded cursors, growing
+ * buffers, hex, secrets, files and descriptors, logging.
+ *
+ * Nothing here knows of SGX or of cryptography. The first half is
+ * freestanding and is what enclave code may use (BAWN_FREESTANDING).
+ */
+#ifndef BAWN_BASE_H
+#define BAWN_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define BASE_PAGE 4096u
+
+/* ---- little-endian and big-endian integers in byte arrays ---- */
+
+static inline uint16_t get_le16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] | p[1] << 8);
+}
+static inline uint32_t get_le32(const uint8_t *p)
+{
+	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+static inline uint64_t get_le64(const uint8_t *p)
+{
+	return (uint64_t)get_le32(p) | (uint64_t)get_le32(p + 4) << 32;
+}
+static inline void put_le16(uint8_t *p, uint16_t v)
+{
+	p[0] = (uint8_t)v;
+	p[1] = (uint8_t)(v >> 8);
+}
+static inline void put_le32(uint8_t *p, uint32_t v)
+{
+	put_le16(p, (uint16_t)v);
+	put_le16(p + 2, (uint16_t)(v >> 16));
+}
+static inline void put_le64(uint8_t *p, uint64_t v)
+{
+	put_le32(p, (uint32_t)v);
+	put_le32(p + 4, (uint32_t)(v >> 32));
+}
+static inline uint16_t get_be16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+static inline uint32_t get_be32(const uint8_t *p)
+{
+	return (uint32_t)get_be16(p) << 16 | get_be16(p + 2);
+}
+
+/* ---- bounded cursor: every read of foreign bytes goes through it ---- */
+
+/*
+ * A view of bytes not yet consumed. A read either takes exactly what it asks
+ * for, copied out, and returns true, or takes nothing and returns false.
+ */
+struct cur {
+	const uint8_t *p;
+	size_t n;
+};
+
+static inline struct cur cur_make(const void *p, size_t n)
+{
+	return (struct cur){ .p = p, .n = n };
+}
+/* Take the next n bytes as a cursor of their own. */
+static inline bool cur_sub(struct cur *c, size_t n, struct cur *out)
+{
+	if (n > c->n)
+		return false;
+	*out = (struct cur){ .p = c->p, .n = n };
+	c->p += n;
+	c->n -= n;
+	return true;
+}
+static inline bool cur_skip(struct cur *c, size_t n)
+{
+	struct cur unused;
+
+	return cur_sub(c, n, &unused);
+}
+/* Copy the next n bytes to dst. */
+bool cur_bytes(struct cur *c, void *dst, size_t n);
+bool cur_u8(struct cur *c, uint8_t *v);
+bool cur_le16(struct cur *c, uint16_t *v);
+bool cur_le32(struct cur *c, uint32_t *v);
+bool cur_le64(struct cur *c, uint64_t *v);
+/* A cursor over [off, off + n) of the whole, or false; overflow-safe. */
+bool cur_at(const struct cur *whole, uint64_t off, uint64_t n, struct cur *out);
+
+/* ---- secrets ---- */
+
+/* True if the n bytes are equal; the time depends on n alone. */
+bool ct_equal(const void *a, const void *b, size_t n);
+/* True if all n bytes are zero; the time depends on n alone. */
+bool ct_is_zero(const void *a, size_t n);
+/* Overwrite with zeros in a way the compiler keeps. */
+void wipe(void *p, size_t n);
+
+/* a + b and a * b with overflow refused: false and *r untouched. */
+static inline bool add_u64(uint64_t a, uint64_t b, uint64_t *r)
+{
+	uint64_t v;
+
+	if (__builtin_add_overflow(a, b, &v))
+		return false;
+	*r = v;
+	return true;
+}
+static inline bool mul_u64(uint64_t a, uint64_t b, uint64_t *r)
+{
+	uint64_t v;
+
+	if (__builtin_mul_overflow(a, b, &v))
+		return false;
+	*r = v;
+	return true;
+}
+
+#ifndef BAWN_FREESTANDING
+
+#include "bawn.h"
+#include <sys/types.h>
+
+/* ---- errors ---- */
+
+/*
+ * Record a failure and return its code, so that `return err_set(...)` reads
+ * well. The first (deepest) cause is kept: a second call on an error already
+ * set changes nothing and returns the code given. e may be NULL.
+ */
+int err_set(struct bawn_error *e, enum bawn_code code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* The same for a failed system call: errno is recorded, ": <strerror>" appended. */
+int err_sys(struct bawn_error *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same for a status code of an SGX leaf function (ENUM in isa.h); code BAWN_ERR_SGX. */
+int err_sgx(struct bawn_error *e, uint32_t status, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+int err_nomem(struct bawn_error *e);
+/* Put "<text>: " in front of a recorded message (which file, which step). */
+void err_context(struct bawn_error *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- hex and base64 ---- */
+
+/* 2 * n lower-case digits and a NUL into out (2 * n + 1 bytes). */
+void hex_encode(const void *p, size_t n, char *out);
+/* Exactly 2 * n digits (either case) and nothing else; false otherwise. */
+bool hex_decode(const char *s, size_t len, void *out, size_t n);
+
+/* ---- growing buffer ---- */
+
+/*
+ * Bytes under construction, up to a hard maximum. A failed append (memory or
+ * maximum) sets `failed`, which sticks; callers test it once at the end.
+ */
+struct buf {
+	uint8_t *p;
+	size_t n, cap, max;
+	bool failed;
+};
+void buf_init(struct buf *b, size_t max);
+void buf_free(struct buf *b); /* wipes, then frees */
+void buf_add(struct buf *b, const void *p, size_t n);
+void buf_str(struct buf *b, const char *s);
+void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- JSON, writing (RFC 8259); reading is base_json reader's, see json below ---- */
+
+/*
+ * Writes well-formed JSON into a buffer: commas, escapes and indentation are
+ * its business. key is NULL for array elements and the outermost value.
+ */
+struct json {
+	struct buf *out;
+	unsigned depth;
+	bool first[32]; /* no member written yet at this depth */
+};
+void json_init(struct json *j, struct buf *out);
+void json_open(struct json *j, const char *key, char bracket); /* '{' or '[' */
+void json_close(struct json *j, char bracket);                 /* '}' or ']' */
+void json_string(struct json *j, const char *key, const char *utf8);
+void json_hex(struct json *j, const char *key, const void *p, size_t n);
+void json_u64(struct json *j, const char *key, uint64_t v);
+void json_i64(struct json *j, const char *key, int64_t v);
+void json_fixed(struct json *j, const char *key, double v, int decimals);
+void json_bool(struct json *j, const char *key, bool v);
+void json_null(struct json *j, const char *key);
+
+/* ---- files and descriptors ---- */
+
+/* The whole of a file ("-": standard input) of at most max bytes; *out is malloc'd, the caller's. */
+int io_read_file(const char *path, size_t max, uint8_t **out, size_t *n, struct bawn_error *e);
+/* The same below a directory descriptor; refuses symbolic links in the last part. */
+int io_read_file_at(int dirfd, const char *name, size_t max, uint8_t **out, size_t *n,
+		    struct bawn_error *e);
+/* Written to a new file beside it, synced, renamed over it; mode as given, umask ignored. */
+int io_write_file(const char *path, const void *p, size_t n, mode_t mode, struct bawn_error *e);
+int io_write_file_at(int dirfd, const char *name, const void *p, size_t n, mode_t mode,
+		     struct bawn_error *e);
+/* All n bytes or an error; EINTR is retried, end of file is an error for reading. */
+int io_read_full(int fd, void *p, size_t n, struct bawn_error *e);
+int io_write_full(int fd, const void *p, size_t n, struct bawn_error *e);
+/* One message with up to 8 descriptors over a UNIX socket (SCM_RIGHTS, close-on-exec). */
+int io_send_fds(int sock, const void *p, size_t n, const int *fds, size_t nfds,
+		struct bawn_error *e);
+int io_recv_fds(int sock, void *p, size_t max, size_t *n, int *fds, size_t maxfds, size_t *nfds,
+		struct bawn_error *e);
+
+/* ---- time ---- */
+
+uint64_t clock_ns(void); /* CLOCK_MONOTONIC */
+
+/* ---- logging: libraries never print; they call what the program installed ---- */
+
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+typedef void (*log_fn)(void *arg, enum log_level level, const char *msg);
+void log_to(log_fn fn, void *arg);
+void log_msg(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#endif /* BAWN_FREESTANDING */
+#endif

@@ -1,0 +1,373 @@
+/*
+ * isa: the architectural structures of SGX, their validity rules and the
+ * blocks that make up a measurement. Names and sections are those of Intel's
+ * Software Developer's Manual (SDM), volume 3D, chapters 37 to 40.
+ *
+ * Structures are laid out as in memory, little-endian, and are only ever
+ * filled by copying; sizes and offsets are asserted in isa.c. Freestanding:
+ * enclave code includes this too.
+ */
+#ifndef BAWN_ISA_H
+#define BAWN_ISA_H
+
+#include "base/base.h"
+
+#define ISA_PAGE 4096u
+
+/* ---- leaf functions: EAX of ENCLS (SDM 40.3) and ENCLU (SDM 40.4) ---- */
+
+enum isa_encls {
+	ENCLS_ECREATE = 0x00,
+	ENCLS_EADD = 0x01,
+	ENCLS_EINIT = 0x02,
+	ENCLS_EREMOVE = 0x03,
+	ENCLS_EDBGRD = 0x04,
+	ENCLS_EDBGWR = 0x05,
+	ENCLS_EEXTEND = 0x06,
+	ENCLS_EAUG = 0x0d,
+	ENCLS_EMODPR = 0x0e,
+	ENCLS_EMODT = 0x0f,
+};
+enum isa_enclu {
+	ENCLU_EREPORT = 0x00,
+	ENCLU_EGETKEY = 0x01,
+	ENCLU_EENTER = 0x02,
+	ENCLU_ERESUME = 0x03,
+	ENCLU_EEXIT = 0x04,
+	ENCLU_EACCEPT = 0x05,
+	ENCLU_EMODPE = 0x06,
+	ENCLU_EACCEPTCOPY = 0x07,
+	ENCLU_EVERIFYREPORT2 = 0x08,
+	ENCLU_EDECCSSA = 0x09,
+};
+
+/* ---- status codes in RAX (SDM table 37-26) ---- */
+
+enum isa_status {
+	ISA_SUCCESS = 0,
+	ISA_INVALID_SIG_STRUCT = 1,
+	ISA_INVALID_ATTRIBUTE = 2,
+	ISA_BLKSTATE = 3,
+	ISA_INVALID_MEASUREMENT = 4,
+	ISA_NOTBLOCKABLE = 5,
+	ISA_PG_INVLD = 6,
+	ISA_EPC_PAGE_CONFLICT = 7,
+	ISA_INVALID_SIGNATURE = 8,
+	ISA_MAC_COMPARE_FAIL = 9,
+	ISA_PAGE_NOT_BLOCKED = 10,
+	ISA_NOT_TRACKED = 11,
+	ISA_VA_SLOT_OCCUPIED = 12,
+	ISA_CHILD_PRESENT = 13,
+	ISA_ENCLAVE_ACT = 14,
+	ISA_ENTRYEPOCH_LOCKED = 15,
+	ISA_INVALID_EINITTOKEN = 16,
+	ISA_PREV_TRK_INCMPL = 17,
+	ISA_PG_IS_SECS = 18,
+	ISA_PAGE_ATTRIBUTES_MISMATCH = 19,
+	ISA_PAGE_NOT_MODIFIABLE = 20,
+	ISA_PAGE_NOT_DEBUGGABLE = 21,
+	ISA_INVALID_COUNTER = 25,
+	ISA_PG_NONEPC = 26,
+	ISA_TARGET_NOT_FOUND = 27,
+	ISA_INVALID_CPUSVN = 32,
+	ISA_INVALID_ISVSVN = 64,
+	ISA_UNMASKED_EVENT = 128,
+	ISA_INVALID_KEYNAME = 256,
+};
+/* "SGX_INVALID_SIG_STRUCT" and so on; "unknown status" for a value the SDM does not name. */
+const char *isa_status_name(uint32_t status);
+
+/* ---- attributes (SDM 38.7.1) ---- */
+
+struct isa_attributes {
+	uint64_t flags;
+	uint64_t xfrm;
+};
+#define ATTR_INIT UINT64_C(0x01)
+#define ATTR_DEBUG UINT64_C(0x02)
+#define ATTR_MODE64BIT UINT64_C(0x04)
+#define ATTR_PROVISIONKEY UINT64_C(0x10)
+#define ATTR_EINITTOKEN_KEY UINT64_C(0x20)
+#define ATTR_CET UINT64_C(0x40)
+#define ATTR_KSS UINT64_C(0x80)
+#define ATTR_AEXNOTIFY UINT64_C(0x400)
+#define ATTR_KNOWN                                                                                 \
+	(ATTR_INIT | ATTR_DEBUG | ATTR_MODE64BIT | ATTR_PROVISIONKEY | ATTR_EINITTOKEN_KEY |       \
+	 ATTR_CET | ATTR_KSS | ATTR_AEXNOTIFY)
+
+#define XFRM_X87_SSE UINT64_C(3)
+
+#define MISC_EXINFO UINT32_C(1) /* MISCSELECT.EXINFO, SDM 38.7.2 */
+
+/* ---- SECS (SDM 38.7), one page ---- */
+
+struct isa_secs {
+	uint64_t size;
+	uint64_t baseaddr;
+	uint32_t ssaframesize; /* in pages */
+	uint32_t miscselect;
+	uint8_t cet_leg_bitmap_offset[8];
+	uint8_t cet_attributes;
+	uint8_t reserved1[15];
+	struct isa_attributes attributes;
+	uint8_t mrenclave[32];
+	uint8_t reserved2[32];
+	uint8_t mrsigner[32];
+	uint8_t reserved3[32];
+	uint8_t configid[64];
+	uint16_t isvprodid;
+	uint16_t isvsvn;
+	uint16_t configsvn;
+	uint8_t reserved4[3834];
+};
+
+/* ---- SECINFO (SDM 38.11) ---- */
+
+struct isa_secinfo {
+	uint64_t flags;
+	uint8_t reserved[56];
+};
+#define SECINFO_R UINT64_C(0x01)
+#define SECINFO_W UINT64_C(0x02)
+#define SECINFO_X UINT64_C(0x04)
+#define SECINFO_PENDING UINT64_C(0x08)
+#define SECINFO_MODIFIED UINT64_C(0x10)
+#define SECINFO_PR UINT64_C(0x20)
+#define SECINFO_RWX (SECINFO_R | SECINFO_W | SECINFO_X)
+#define SECINFO_PT(flags) (((flags) >> 8) & 0xff)
+#define SECINFO_OF_PT(pt) ((uint64_t)(pt) << 8)
+enum isa_page_type {
+	PT_SECS = 0,
+	PT_TCS = 1,
+	PT_REG = 2,
+	PT_VA = 3,
+	PT_TRIM = 4,
+	PT_SS_FIRST = 5,
+	PT_SS_REST = 6,
+};
+
+/* ---- TCS (SDM 38.8), one page ---- */
+
+struct isa_tcs {
+	uint64_t stage; /* the CPU's own; software writes zero */
+	uint64_t flags;
+	uint64_t ossa;
+	uint32_t cssa;
+	uint32_t nssa;
+	uint64_t oentry;
+	uint64_t aep; /* the CPU's own */
+	uint64_t ofsbase;
+	uint64_t ogsbase;
+	uint32_t fslimit;
+	uint32_t gslimit;
+	uint64_t ocetssa;
+	uint64_t prevssp;
+	uint8_t reserved[4016];
+};
+#define TCS_DBGOPTIN UINT64_C(1)
+#define TCS_AEXNOTIFY UINT64_C(2)
+
+/* ---- state save area (SDM 38.9) ---- */
+
+struct isa_gprsgx {
+	uint64_t rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi;
+	uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
+	uint64_t rflags, rip;
+	uint64_t ursp, urbp;
+	uint32_t exitinfo; /* vector 7:0, type 10:8, valid 31 */
+	uint8_t reserved[3];
+	uint8_t aexnotify;
+	uint64_t fsbase, gsbase;
+};
+#define EXITINFO_VALID UINT32_C(0x80000000)
+#define EXITINFO_HARDWARE UINT32_C(0x300)
+#define EXITINFO_SOFTWARE UINT32_C(0x600)
+
+struct isa_exinfo {
+	uint64_t maddr;
+	uint32_t errcd;
+	uint32_t reserved;
+};
+#define PF_P UINT32_C(0x0001)
+#define PF_W UINT32_C(0x0002)
+#define PF_U UINT32_C(0x0004)
+#define PF_I UINT32_C(0x0010)
+#define PF_SGX UINT32_C(0x8000)
+
+enum isa_vector {
+	VEC_DE = 0,
+	VEC_DB = 1,
+	VEC_BP = 3,
+	VEC_BR = 5,
+	VEC_UD = 6,
+	VEC_GP = 13,
+	VEC_PF = 14,
+	VEC_MF = 16,
+	VEC_AC = 17,
+	VEC_XM = 19,
+	VEC_CP = 21,
+};
+
+/* ---- REPORT (SDM 38.15), TARGETINFO (38.16), KEYREQUEST (38.17) ---- */
+
+struct isa_report_body {
+	uint8_t cpusvn[16];
+	uint32_t miscselect;
+	uint8_t cet_attributes;
+	uint8_t reserved1[11];
+	uint8_t isvextprodid[16];
+	struct isa_attributes attributes;
+	uint8_t mrenclave[32];
+	uint8_t reserved2[32];
+	uint8_t mrsigner[32];
+	uint8_t reserved3[32];
+	uint8_t configid[64];
+	uint16_t isvprodid;
+	uint16_t isvsvn;
+	uint16_t configsvn;
+	uint8_t reserved4[42];
+	uint8_t isvfamilyid[16];
+	uint8_t reportdata[64];
+};
+struct isa_report {
+	struct isa_report_body body;
+	uint8_t keyid[32];
+	uint8_t mac[16]; /* AES-CMAC of body alone */
+};
+struct isa_targetinfo {
+	uint8_t measurement[32];
+	struct isa_attributes attributes;
+	uint8_t cet_attributes;
+	uint8_t reserved1;
+	uint16_t configsvn;
+	uint32_t miscselect;
+	uint8_t reserved2[8];
+	uint8_t configid[64];
+	uint8_t reserved3[384];
+};
+struct isa_keyrequest {
+	uint16_t keyname;
+	uint16_t keypolicy;
+	uint16_t isvsvn;
+	uint8_t cet_attributes_mask;
+	uint8_t reserved1;
+	uint8_t cpusvn[16];
+	struct isa_attributes attributemask;
+	uint8_t keyid[32];
+	uint32_t miscmask;
+	uint16_t configsvn;
+	uint8_t reserved2[434];
+};
+enum isa_keyname {
+	KEY_EINITTOKEN = 0,
+	KEY_PROVISION = 1,
+	KEY_PROVISION_SEAL = 2,
+	KEY_REPORT = 3,
+	KEY_SEAL = 4,
+};
+#define KEYPOLICY_MRENCLAVE 0x0001u
+#define KEYPOLICY_MRSIGNER 0x0002u
+#define KEYPOLICY_NOISVPRODID 0x0004u
+#define KEYPOLICY_CONFIGID 0x0008u
+#define KEYPOLICY_ISVFAMILYID 0x0010u
+#define KEYPOLICY_ISVEXTPRODID 0x0020u
+
+/* ---- SIGSTRUCT (SDM 38.13) and EINITTOKEN (38.14) ---- */
+
+struct isa_sigstruct {
+	uint8_t header[16];
+	uint32_t vendor;
+	uint32_t date; /* BCD yyyymmdd */
+	uint8_t header2[16];
+	uint32_t swdefined;
+	uint8_t reserved1[84];
+	uint8_t modulus[384];
+	uint32_t exponent;
+	uint8_t signature[384];
+	uint32_t miscselect;
+	uint32_t miscmask;
+	uint8_t cet_attributes;
+	uint8_t cet_attributes_mask;
+	uint8_t reserved2[2];
+	uint8_t isvfamilyid[16];
+	struct isa_attributes attributes;
+	struct isa_attributes attributemask;
+	uint8_t enclavehash[32];
+	uint8_t reserved3[16];
+	uint8_t isvextprodid[16];
+	uint16_t isvprodid;
+	uint16_t isvsvn;
+	uint8_t reserved4[12];
+	uint8_t q1[384];
+	uint8_t q2[384];
+} __attribute__((packed));
+/* The signed bytes: 0..127 and 900..1027, as the 256 bytes that are hashed. */
+#define ISA_SIGSTRUCT_SIGNED 256
+void isa_sigstruct_signed(const struct isa_sigstruct *s, uint8_t out[ISA_SIGSTRUCT_SIGNED]);
+extern const uint8_t isa_sigstruct_header[16], isa_sigstruct_header2[16];
+
+struct isa_einittoken {
+	uint32_t valid;
+	uint8_t reserved1[44];
+	struct isa_attributes attributes;
+	uint8_t mrenclave[32];
+	uint8_t reserved2[32];
+	uint8_t mrsigner[32];
+	uint8_t reserved3[32];
+	uint8_t cpusvnle[16];
+	uint16_t isvprodidle;
+	uint16_t isvsvnle;
+	uint8_t reserved4[24];
+	uint32_t maskedmiscselectle;
+	struct isa_attributes maskedattributesle;
+	uint8_t keyid[32];
+	uint8_t mac[16];
+} __attribute__((packed));
+#define ISA_EINITTOKEN_MACED 192 /* the first bytes, covered by the MAC */
+
+/* ---- entering an enclave: the kernel's ABI (asm/sgx.h), which every device here speaks ---- */
+
+/*
+ * What an enclave run leaves behind: the kernel's struct sgx_enclave_run
+ * (asm/sgx.h), which __vdso_sgx_enter_enclave fills, and so do we.
+ */
+struct isa_run {
+	uint64_t tcs;
+	uint32_t function; /* the leaf last executed: EENTER, ERESUME or EEXIT */
+	uint16_t exception_vector;
+	uint16_t exception_error_code;
+	uint64_t exception_addr;
+	uint64_t user_handler;
+	uint64_t user_data;
+	uint8_t reserved[216];
+};
+/* __vdso_sgx_enter_enclave's own signature: SysV registers, run on the stack. */
+typedef int (*isa_enter_fn)(unsigned long rdi, unsigned long rsi, unsigned long rdx,
+			    unsigned int leaf, unsigned long r8, unsigned long r9,
+			    struct isa_run *run);
+
+/* ---- validity: NULL if it holds, else what does not, in one phrase ---- */
+
+/* SECS as ECREATE checks it, against the XFRM and MISCSELECT bits the CPU allows (SDM 40.3, ECREATE). */
+const char *isa_secs_flaw(const struct isa_secs *s, uint64_t allowed_xfrm, uint32_t allowed_misc);
+/* SECINFO as EADD checks it. */
+const char *isa_secinfo_flaw(const struct isa_secinfo *s);
+/* TCS as EADD checks it (addresses are the CPU's to check at EENTER). */
+const char *isa_tcs_flaw(const struct isa_tcs *t, bool debug);
+/* SIGSTRUCT's constants and reserved bytes, exponent and vendor; not the signature. */
+const char *isa_sigstruct_flaw(const struct isa_sigstruct *s);
+/*
+ * Bytes of the XSAVE area in standard format for these features, from the
+ * CPUID.(0DH,i) offsets of this machine; 576 for XFRM = 3. 0 if unknown.
+ */
+uint32_t isa_xsave_size(uint64_t xfrm);
+
+/* ---- measurement: the 64-byte blocks that ECREATE, EADD and EEXTEND hash ---- */
+
+#define ISA_MEASURE_BLOCK 64
+#define ISA_MEASURE_CHUNK 256
+void isa_measure_ecreate(uint32_t ssaframesize, uint64_t size, uint8_t out[ISA_MEASURE_BLOCK]);
+void isa_measure_eadd(uint64_t offset, const struct isa_secinfo *s, uint8_t out[ISA_MEASURE_BLOCK]);
+void isa_measure_eextend(uint64_t offset, uint8_t out[ISA_MEASURE_BLOCK]);
+
+#endif
