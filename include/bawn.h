@@ -16,6 +16,8 @@
 extern "C" {
 #endif
 
+#define BAWN_API __attribute__((visibility("default")))
+
 enum bawn_code {
 	BAWN_OK = 0,
 	BAWN_ERR_USAGE = -1,       /* an argument makes no sense */

@@ -169,7 +169,7 @@ void buf_add(struct buf *b, const void *p, size_t n);
 void buf_str(struct buf *b, const char *s);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* ---- JSON, writing (RFC 8259); reading is base_json reader's, see json below ---- */
+/* ---- JSON, writing (RFC 8259) ---- */
 
 /*
  * Writes well-formed JSON into a buffer: commas, escapes and indentation are
