@@ -5,7 +5,7 @@ OPT     ?= -O2 -g
 WARN    := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
            -Wpointer-arith -Wwrite-strings -Wno-missing-field-initializers
 CFLAGS_ALL := -std=c11 -D_GNU_SOURCE $(OPT) $(WARN) -fPIC -fvisibility=hidden -fstack-protector-strong \
-           -Iinclude -Isrc -MMD -MP $(CFLAGS)
+           -Iinclude -Isrc -I. -MMD -MP $(CFLAGS)
 LDLIBS_ALL := -lelf -lcrypto -pthread $(LDLIBS)
 
 LIB_SRC := $(sort $(filter-out src/cli/%,$(wildcard src/*/*.c src/*/*.S)))

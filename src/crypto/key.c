@@ -1,0 +1,89 @@
+/* Private keys: read, made, written. OpenSSL wipes its numbers when they are freed. */
+#include "crypto/crypto.h"
+#include "crypto/internal.h"
+
+#include <openssl/bio.h>
+#include <openssl/bn.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <stdlib.h>
+
+static int wrap(struct crypto_key **out, EVP_PKEY *pkey, struct bawn_error *e)
+{
+	struct crypto_key *k = malloc(sizeof(*k));
+
+	if (!k) {
+		EVP_PKEY_free(pkey);
+		return err_nomem(e);
+	}
+	k->pkey = pkey;
+	*out = k;
+	return 0;
+}
+
+/* An encrypted key must not make a library ask at a terminal: it is refused. */
+static int no_passphrase(char *buf, int size, int rwflag, void *arg)
+{
+	(void)buf;
+	(void)size;
+	(void)rwflag;
+	(void)arg;
+	return -1;
+}
+
+int crypto_key_from_pem(struct crypto_key **out, const void *pem, size_t n, struct bawn_error *e)
+{
+	BIO *bio = n <= INT32_MAX ? BIO_new_mem_buf(pem, (int)n) : NULL;
+	EVP_PKEY *pkey = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL) : NULL;
+
+	BIO_free(bio);
+	ERR_clear_error();
+	if (!pkey)
+		return err_set(e, BAWN_ERR_FORMAT,
+			       "not an unencrypted private key in PEM (decrypt it with `openssl pkey` first)");
+	return wrap(out, pkey, e);
+}
+
+int crypto_key_new_rsa3(struct crypto_key **out, struct bawn_error *e)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_id(EVP_PKEY_RSA, NULL);
+	BIGNUM *three = BN_new();
+	EVP_PKEY *pkey = NULL;
+
+	if (!ctx || !three || !BN_set_word(three, 3) || EVP_PKEY_keygen_init(ctx) <= 0 ||
+	    EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, 3072) <= 0 ||
+	    EVP_PKEY_CTX_set1_rsa_keygen_pubexp(ctx, three) <= 0 ||
+	    EVP_PKEY_keygen(ctx, &pkey) <= 0)
+		pkey = NULL;
+	BN_free(three);
+	EVP_PKEY_CTX_free(ctx);
+	if (!pkey)
+		return err_set(e, BAWN_ERR_CRYPTO, "OpenSSL: cannot generate an RSA-3072 key");
+	return wrap(out, pkey, e);
+}
+
+int crypto_key_to_pem(const struct crypto_key *k, struct buf *out, struct bawn_error *e)
+{
+	BIO *bio = BIO_new(BIO_s_secmem());
+	char *p;
+	long n;
+	int rc = 0;
+
+	if (!bio || !PEM_write_bio_PKCS8PrivateKey(bio, k->pkey, NULL, NULL, 0, NULL, NULL) ||
+	    (n = BIO_get_mem_data(bio, &p)) <= 0)
+		rc = err_set(e, BAWN_ERR_CRYPTO, "OpenSSL: cannot write the key as PEM");
+	else
+		buf_add(out, p, (size_t)n);
+	BIO_free(bio);
+	return rc ? rc : out->failed ? err_nomem(e) : 0;
+}
+
+void crypto_key_free(struct crypto_key **k)
+{
+	if (!*k)
+		return;
+	EVP_PKEY_free((*k)->pkey);
+	free(*k);
+	*k = NULL;
+}
