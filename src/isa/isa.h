@@ -68,7 +68,11 @@ enum isa_status {
 	ISA_PAGE_NOT_DEBUGGABLE = 21,
 	ISA_INVALID_COUNTER = 25,
 	ISA_PG_NONEPC = 26,
-	ISA_TARGET_NOT_FOUND = 27,
+	ISA_TRACK_NOT_REQUIRED = 27,
+	ISA_INVALID_REPORTMACSTRUCT = 28,
+	ISA_INSUFFICIENT_ENTROPY = 29,
+	ISA_EPC_NOT_READY = 30,
+	ISA_NO_UPDATE = 31,
 	ISA_INVALID_CPUSVN = 32,
 	ISA_INVALID_ISVSVN = 64,
 	ISA_UNMASKED_EVENT = 128,
@@ -95,9 +99,16 @@ struct isa_attributes {
 	(ATTR_INIT | ATTR_DEBUG | ATTR_MODE64BIT | ATTR_PROVISIONKEY | ATTR_EINITTOKEN_KEY |       \
 	 ATTR_CET | ATTR_KSS | ATTR_AEXNOTIFY)
 
-#define XFRM_X87_SSE UINT64_C(3)
+#define XFRM_X87_SSE UINT64_C(0x3)
+#define XFRM_AVX UINT64_C(0x4)
+#define XFRM_MPX UINT64_C(0x18)     /* BNDREGS and BNDCSR: both or neither */
+#define XFRM_AVX512 UINT64_C(0xe0)  /* opmask, ZMM_Hi256, Hi16_ZMM: all, and AVX, or none */
+#define XFRM_PKRU UINT64_C(0x200)
+#define XFRM_AMX UINT64_C(0x60000)  /* XTILECFG and XTILEDATA: both or neither */
 
-#define MISC_EXINFO UINT32_C(1) /* MISCSELECT.EXINFO, SDM 38.7.2 */
+/* MISCSELECT (SDM 38.7.2) */
+#define MISC_EXINFO UINT32_C(1) /* #PF and #GP leave EXINFO in the SSA frame */
+#define MISC_CPINFO UINT32_C(2) /* #CP too */
 
 /* ---- SECS (SDM 38.7), one page ---- */
 
@@ -133,6 +144,8 @@ struct isa_secinfo {
 #define SECINFO_PENDING UINT64_C(0x08)
 #define SECINFO_MODIFIED UINT64_C(0x10)
 #define SECINFO_PR UINT64_C(0x20)
+/* SECINFO.FLAGS of EADD: everything else is reserved, or set by the CPU alone. */
+#define SECINFO_EADD_FLAGS (SECINFO_RWX | UINT64_C(0xff00))
 #define SECINFO_RWX (SECINFO_R | SECINFO_W | SECINFO_X)
 #define SECINFO_PT(flags) (((flags) >> 8) & 0xff)
 #define SECINFO_OF_PT(pt) ((uint64_t)(pt) << 8)
@@ -162,7 +175,7 @@ struct isa_tcs {
 	uint32_t gslimit;
 	uint64_t ocetssa;
 	uint64_t prevssp;
-	uint8_t reserved[4016];
+	uint8_t reserved[4008];
 };
 #define TCS_DBGOPTIN UINT64_C(1)
 #define TCS_AEXNOTIFY UINT64_C(2)
@@ -304,6 +317,7 @@ struct isa_sigstruct {
 /* The signed bytes: 0..127 and 900..1027, as the 256 bytes that are hashed. */
 #define ISA_SIGSTRUCT_SIGNED 256
 void isa_sigstruct_signed(const struct isa_sigstruct *s, uint8_t out[ISA_SIGSTRUCT_SIGNED]);
+#define ISA_VENDOR_INTEL UINT32_C(0x8086)
 extern const uint8_t isa_sigstruct_header[16], isa_sigstruct_header2[16];
 
 struct isa_einittoken {
@@ -348,12 +362,24 @@ typedef int (*isa_enter_fn)(unsigned long rdi, unsigned long rsi, unsigned long 
 
 /* ---- validity: NULL if it holds, else what does not, in one phrase ---- */
 
-/* SECS as ECREATE checks it, against the XFRM and MISCSELECT bits the CPU allows (SDM 40.3, ECREATE). */
+/*
+ * SECS as ECREATE checks it, against the XFRM and MISCSELECT bits the CPU
+ * allows (SDM 40.3, ECREATE). 64-bit enclaves only. Executes CPUID, so not for
+ * use inside an enclave; lives in a file of its own with isa_xsave_size.
+ */
 const char *isa_secs_flaw(const struct isa_secs *s, uint64_t allowed_xfrm, uint32_t allowed_misc);
-/* SECINFO as EADD checks it. */
+/* XFRM alone: legal combinations of state components within what is allowed (SDM 42.7.2.1). */
+const char *isa_xfrm_flaw(uint64_t xfrm, uint64_t allowed_xfrm);
+/* SECINFO as EADD checks it: a regular page or a TCS; shadow stacks (CET) are refused. */
 const char *isa_secinfo_flaw(const struct isa_secinfo *s);
-/* TCS as EADD checks it (addresses are the CPU's to check at EENTER). */
-const char *isa_tcs_flaw(const struct isa_tcs *t, bool debug);
+/*
+ * TCS as EADD checks it for a 64-bit enclave (addresses are the CPU's to check
+ * at EENTER). EADD does not refuse a busy or debug-opted TCS, it resets it:
+ * see isa_tcs_reset.
+ */
+const char *isa_tcs_flaw(const struct isa_tcs *t);
+/* What EADD does to the TCS it copies in: stage, CSSA, AEP and DBGOPTIN become zero. */
+void isa_tcs_reset(struct isa_tcs *t);
 /* SIGSTRUCT's constants and reserved bytes, exponent and vendor; not the signature. */
 const char *isa_sigstruct_flaw(const struct isa_sigstruct *s);
 /*
@@ -367,6 +393,7 @@ uint32_t isa_xsave_size(uint64_t xfrm);
 #define ISA_MEASURE_BLOCK 64
 #define ISA_MEASURE_CHUNK 256
 void isa_measure_ecreate(uint32_t ssaframesize, uint64_t size, uint8_t out[ISA_MEASURE_BLOCK]);
+/* SECINFO as given: the permissions of a TCS, which EADD clears, are left out here. */
 void isa_measure_eadd(uint64_t offset, const struct isa_secinfo *s, uint8_t out[ISA_MEASURE_BLOCK]);
 void isa_measure_eextend(uint64_t offset, uint8_t out[ISA_MEASURE_BLOCK]);
 
