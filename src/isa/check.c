@@ -42,6 +42,9 @@ void isa_tcs_reset(struct isa_tcs *t)
 /* SDM 38.13 and 40.3, EINIT: all that makes it return INVALID_SIG_STRUCT before any arithmetic. */
 const char *isa_sigstruct_flaw(const struct isa_sigstruct *s)
 {
+	/* HEADER's last word is Intel's "type", whose top bit marks a debug signature. */
+	if (memcmp(s->header, isa_sigstruct_header, 15) == 0 && s->header[15] == 0x80)
+		return "SIGSTRUCT.HEADER marks a debug signature, which production CPUs refuse";
 	if (memcmp(s->header, isa_sigstruct_header, sizeof(s->header)) != 0)
 		return "SIGSTRUCT.HEADER is not the constant";
 	if (memcmp(s->header2, isa_sigstruct_header2, sizeof(s->header2)) != 0)

@@ -137,6 +137,14 @@ AT(isa_run, exception_addr, 16);
 AT(isa_run, user_handler, 24);
 AT(isa_run, user_data, 32);
 
+/* The layout block is shared with enclaves built earlier: its shape is fixed. */
+SIZE(isa_enclave_layout, 296);
+AT(isa_enclave_layout, heap_offset, 24);
+AT(isa_enclave_layout, stack_top, 80);
+AT(isa_enclave_layout, dynamic_tcs_offset, 144);
+AT(isa_enclave_layout, tcs_template, 152);
+AT(isa_enclave_layout, flags, 224);
+
 const uint8_t isa_sigstruct_header[16] = { 0x06, 0, 0, 0, 0xe1, 0, 0, 0, 0, 0, 0x01 };
 const uint8_t isa_sigstruct_header2[16] = { 0x01, 0x01, 0, 0, 0x60, 0, 0, 0,
 					    0x60, 0,	0, 0, 0x01, 0, 0, 0 };

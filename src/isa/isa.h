@@ -397,4 +397,35 @@ void isa_measure_ecreate(uint32_t ssaframesize, uint64_t size, uint8_t out[ISA_M
 void isa_measure_eadd(uint64_t offset, const struct isa_secinfo *s, uint8_t out[ISA_MEASURE_BLOCK]);
 void isa_measure_eextend(uint64_t offset, uint8_t out[ISA_MEASURE_BLOCK]);
 
+/* ---- what the signer tells an enclave of ours about its own layout ---- */
+
+/*
+ * An enclave built with Bawn's kit exports this structure as the symbol
+ * "bawn_enclave_layout", in initialised writable data, with magic and size set
+ * and all else zero; `bawn sign` fills the rest in (a patch of the metadata,
+ * so it is measured). Offsets without a remark are from BASEADDR; those of
+ * the thread part are from the thread's TCS and signed. doc/ENCLAVE-FORMAT.md.
+ */
+struct isa_enclave_layout {
+	uint8_t magic[8]; /* ISA_LAYOUT_MAGIC */
+	uint64_t size;    /* sizeof(struct isa_enclave_layout) as the enclave was built */
+	uint64_t enclave_size;                   /* SECS.SIZE, bytes */
+	uint64_t heap_offset;
+	uint64_t heap_min, heap_init, heap_max;  /* bytes: always there, there at start, by EAUG */
+	uint64_t threads_static, threads_max;    /* TCSs at EINIT; the most there can be, by EDMM */
+	uint64_t thread_stride;                  /* distance of neighbouring TCSs in a group */
+	int64_t stack_top, stack_start;          /* past the highest byte; lowest byte present at EINIT */
+	int64_t stack_limit;                     /* lowest byte it can grow down to, by EAUG */
+	int64_t ssa;                             /* first SSA frame */
+	uint64_t ssa_frame_size, nssa;           /* bytes per frame; frames */
+	int64_t td;                              /* the page that FS and GS point to */
+	int64_t tls;                             /* start of the TLS block, which ends at td */
+	uint64_t dynamic_tcs_offset;             /* first TCS that EDMM may make, or 0 */
+	uint8_t tcs_template[72];                /* OSSA, OFSBASE, OGSBASE relative to the TCS */
+	uint64_t flags;                          /* ISA_LAYOUT_ */
+	uint8_t reserved[64];
+};
+#define ISA_LAYOUT_MAGIC "BAWNLAYO"
+#define ISA_LAYOUT_EDMM UINT64_C(1) /* signed with dynamic heap, stack or threads */
+
 #endif
