@@ -1,42 +1,159 @@
-# Bawn. GNU make, C11; out-of-tree: everything made lands in $(BUILD).
+# Bawn. GNU make, C11, gcc or clang. Everything made lands in $(BUILD).
+#
+#   make CC=clang BUILD=build/clang check
+#
+# A new source file, test, fuzz target, benchmark or subcommand needs no change
+# here: they are found by name (CONTRIBUTING.md tells the names).
+
 BUILD   ?= build
-CC      ?= gcc
+PREFIX  ?= /usr/local
+BINDIR  ?= $(PREFIX)/bin
+LIBDIR  ?= $(PREFIX)/lib
+INCDIR  ?= $(PREFIX)/include
+MANDIR  ?= $(PREFIX)/share/man
+DATADIR ?= $(PREFIX)/share
+VERSION := $(shell cat VERSION)
+ABI     := 0
+
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
 OPT     ?= -O2 -g
-WARN    := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
-           -Wpointer-arith -Wwrite-strings -Wno-missing-field-initializers
-CFLAGS_ALL := -std=c11 -D_GNU_SOURCE $(OPT) $(WARN) -fPIC -fvisibility=hidden -fstack-protector-strong \
-           -Iinclude -Isrc -I. -MMD -MP $(CFLAGS)
-LDLIBS_ALL := -lelf -lcrypto -pthread $(LDLIBS)
+JOBS    ?= 2
 
-LIB_SRC := $(sort $(filter-out src/cli/%,$(wildcard src/*/*.c src/*/*.S)))
-CLI_SRC := $(sort $(wildcard src/cli/*.c))
-TEST_SRC := $(sort $(wildcard tests/*/*_test.c))
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef \
+        -Wpointer-arith -Wwrite-strings -Wformat=2 -Wno-format-nonliteral -Wimplicit-fallthrough \
+        -Wno-missing-field-initializers
+
+# SANITIZE=address,undefined and the like: a build of its own (see check-asan, fuzz).
+ifdef SANITIZE
+HARDEN := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+LINK   := -fsanitize=$(SANITIZE)
+else
+HARDEN := -fstack-protector-strong $(if $(filter -O1 -O2 -O3 -Os,$(OPT)),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+LINK   := -Wl,-z,relro,-z,now
+endif
+
+CPPFLAGS_ALL := -D_GNU_SOURCE -Iinclude -Isrc -I. $(CPPFLAGS)
+CFLAGS_ALL   := -std=c11 $(OPT) $(WARN) -fPIC -fvisibility=hidden $(HARDEN) $(CFLAGS)
+LDFLAGS_ALL  := $(LINK) -Wl,-z,noexecstack $(LDFLAGS)
+LDLIBS_ALL    = $(LDLIBS) -lelf -lcrypto -pthread
+
+# ---- what there is ----
+
+LIB_SRC    := $(sort $(filter-out src/cli/% src/daemon/% src/preload/%,$(wildcard src/*/*.c src/*/*.S)))
+CLI_SRC    := $(sort $(wildcard src/cli/*.c))
+TEST_SRC   := $(sort $(wildcard tests/*/*_test.c))
+PROG_SRC   := $(sort $(wildcard tests/*/*_prog.c))
+SHELL_TEST := $(sort $(wildcard tests/*/*_test.sh))
+FUZZ_SRC   := $(sort $(wildcard fuzz/*_fuzz.c))
+BENCH_SRC  := $(sort $(wildcard bench/*_bench.c))
+
 obj = $(patsubst %,$(BUILD)/obj/%.o,$(basename $(1)))
+LIB_OBJ    := $(call obj,$(LIB_SRC))
+TEST_BIN   := $(TEST_SRC:%.c=$(BUILD)/%)
+PROG_BIN   := $(PROG_SRC:%.c=$(BUILD)/%)
+REPLAY_BIN := $(FUZZ_SRC:fuzz/%_fuzz.c=$(BUILD)/replay/%_replay)
+FUZZ_BIN   := $(FUZZ_SRC:fuzz/%.c=$(BUILD)/%)
+BENCH_BIN  := $(BENCH_SRC:%.c=$(BUILD)/%)
 
-.PHONY: all lib cli tests check clean
-all: lib cli
-lib: $(BUILD)/libbawn.a
-cli: $(BUILD)/bawn
-tests: $(patsubst %.c,$(BUILD)/%,$(TEST_SRC))
+INTERNAL := $(BUILD)/internal.a
+STATIC   := $(BUILD)/libbawn.a
+SHARED   := $(BUILD)/libbawn.so.$(ABI)
+CLI      := $(BUILD)/bawn
 
-$(BUILD)/obj/%.o: %.c
+.PHONY: all lib cli enclaves tests check check-asan replay fuzz fuzzers bench static install \
+        uninstall deps demo man-check clean help FORCE
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: lib cli enclaves           ## the libraries, the command, the enclaves
+lib: $(STATIC) $(SHARED)        ## libbawn.a and libbawn.so
+cli: $(if $(CLI_SRC),$(CLI)) ## the bawn command
+enclaves:                       ## the open enclaves (enclaves/enclaves.mk)
+tests: $(TEST_BIN) $(PROG_BIN) $(REPLAY_BIN) ## build the tests
+
+# Enclaves are compiled and linked by rules of their own; they add to `enclaves`.
+-include enclaves/enclaves.mk
+
+# ---- objects ----
+
+# Other flags mean other objects: all of them depend on this file.
+FLAGS_FILE := $(BUILD)/flags
+$(FLAGS_FILE): FORCE
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -c -o $@ $<
-$(BUILD)/obj/%.o: %.S
+	@printf '%s\n' '$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) / $(LDFLAGS_ALL) $(LDLIBS)' >$@.new
+	@if cmp -s $@.new $@; then rm -f $@.new; else mv $@.new $@; fi
+
+$(BUILD)/obj/%.o: %.c $(FLAGS_FILE)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -c -o $@ $<
-$(BUILD)/libbawn.a: $(call obj,$(LIB_SRC))
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+$(BUILD)/obj/%.o: %.S $(FLAGS_FILE)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -Wa,--noexecstack -MMD -MP -c -o $@ $<
+$(BUILD)/obj/src/base/version.o: CPPFLAGS_ALL += -DBAWN_VERSION='"$(VERSION)"'
+$(BUILD)/obj/src/base/version.o: VERSION
+
+# ---- libraries and command ----
+
+# With every symbol, for the command and the tests.
+$(INTERNAL): $(LIB_OBJ)
 	@rm -f $@
 	$(AR) rcs $@ $^
-$(BUILD)/bawn: $(call obj,$(CLI_SRC)) $(BUILD)/libbawn.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS_ALL)
-$(BUILD)/tests/%_test: $(BUILD)/obj/tests/%_test.o $(BUILD)/libbawn.a
+
+# One relocatable object in which only what src/libbawn.map names stays global.
+$(BUILD)/public.syms: src/libbawn.map
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS_ALL)
+	sed -n 's/^[[:space:]]*\([a-z0-9_]*\);.*/\1/p' $< >$@
+$(BUILD)/libbawn.o: $(LIB_OBJ) $(BUILD)/public.syms
+	$(LD) -r -o $@.tmp $(LIB_OBJ)
+	objcopy --keep-global-symbols=$(BUILD)/public.syms $@.tmp $@
+	@rm -f $@.tmp
+$(STATIC): $(BUILD)/libbawn.o
+	@rm -f $@
+	$(AR) rcs $@ $<
+$(SHARED): $(LIB_OBJ) src/libbawn.map
+	$(CC) -shared -Wl,-soname,$(@F) -Wl,--version-script=src/libbawn.map -Wl,-z,defs \
+		$(LDFLAGS_ALL) -o $@ $(LIB_OBJ) $(LDLIBS_ALL)
+	@ln -sf $(@F) $(BUILD)/libbawn.so
 
-check: all tests
-	prove -j2 $(patsubst %.c,$(BUILD)/%,$(TEST_SRC)) $(wildcard tests/*/*_test.sh)
+$(CLI): $(call obj,$(CLI_SRC)) $(INTERNAL)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
 
-clean:
+# ---- tests ----
+
+# A test or program also gets its folder's other C files (neither _test.c nor _prog.c).
+helpers = $(call obj,$(filter-out %_test.c %_prog.c,$(wildcard $(dir $(1))*.c)))
+define test_rule
+$$(BUILD)/$(1:.c=): $$(call obj,$(1)) $$(call helpers,$(1)) $$(INTERNAL)
+	@mkdir -p $$(@D)
+	$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LDLIBS_ALL)
+endef
+$(foreach t,$(TEST_SRC) $(PROG_SRC),$(eval $(call test_rule,$(t))))
+-include $(wildcard tests/*/tests.mk)
+
+# Every fuzz target with a plain main: the corpus, its truncations and some mutations.
+$(BUILD)/replay/%_replay: $(BUILD)/obj/fuzz/%_fuzz.o $(BUILD)/obj/fuzz/replay.o $(INTERNAL)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+
+# tools/run-test runs one of them, with a limit of time; prove reads what they print.
+PROVE = BUILD=$(BUILD) SANITIZE=$(SANITIZE) prove -j$(JOBS) --exec tools/run-test
+check: all tests                ## all unit and shell tests (TESTS="..." for some)
+	$(PROVE) $(or $(TESTS),$(TEST_BIN) $(REPLAY_BIN) $(SHELL_TEST))
+
+# Tests that say "no-asan: <reason>" cannot run under AddressSanitizer.
+ASAN_SKIP = $(shell grep -l 'no-asan:' $(TEST_SRC) $(SHELL_TEST) /dev/null)
+check-asan:                     ## the same under ASan and UBSan
+	$(MAKE) BUILD=$(BUILD)/asan SANITIZE=address,undefined OPT='-O1 -g' check-asan-run
+check-asan-run: cli enclaves tests
+	@for t in $(ASAN_SKIP); do echo "not under ASan: $$t: $$(sed -n 's/.*no-asan: *//p' $$t | head -n 1)"; done
+	$(PROVE) $(filter-out $(ASAN_SKIP:%.c=$(BUILD)/%) $(ASAN_SKIP),$(TEST_BIN) $(REPLAY_BIN) $(SHELL_TEST))
+.PHONY: check-asan-run
+
+clean:                          ## remove everything made
 	rm -rf $(BUILD)
+help:                           ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
+
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -48,6 +48,9 @@ struct bawn_error {
 	char msg[160];
 };
 
+/* The library's version, "major.minor.patch". */
+BAWN_API const char *bawn_version(void);
+
 #ifdef __cplusplus
 }
 #endif
