@@ -35,6 +35,7 @@ enum bawn_code {
 	BAWN_ERR_BUSY = -13,       /* no TCS is free */
 	BAWN_ERR_CRYPTO = -14,     /* the cryptographic library failed */
 	BAWN_ERR_NOT_FOUND = -15,  /* no such file, platform, symbol or entry */
+	BAWN_ERR_NETWORK = -16,    /* a server was not reached, or its answer is of no use */
 };
 
 /*

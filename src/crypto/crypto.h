@@ -70,4 +70,59 @@ int crypto_p256_public(const uint8_t d[32], uint8_t xy[64], struct bawn_error *e
 /* d = (x mod (n - 1)) + 1 for a big-endian x of any length up to 64: FIPS 186-5 A.2.1. */
 int crypto_p256_scalar(const uint8_t *x, size_t n, uint8_t d[32], struct bawn_error *e);
 
+/* ---- HTTP/1.1 GET, over TLS as a rule: how collateral is fetched ---- */
+
+/*
+ * OpenSSL 3.0's own HTTP client keeps no response header, and a PCS puts the
+ * certificate chains there; so OpenSSL gives URLs, proxy rules, connections
+ * and TLS, and the response is read by a strict reader of ours (RFC 9112).
+ */
+#define HTTP_HEAD_MAX (64u << 10) /* status line and header fields of one response */
+#define HTTP_FIELDS_MAX 128u
+
+/* One response, taken piece by piece as it arrives. Zero, then http_reader_init. */
+struct http_reader {
+	int state;       /* private */
+	unsigned status; /* 100..599, valid from the end of the head on */
+	bool done;       /* complete: a further byte is an error */
+	bool head_only;  /* set by the caller: done after the head (an answer to CONNECT) */
+	struct buf head; /* status line and fields, CRLF after each, all of them checked */
+	struct buf body;
+	unsigned interim; /* 1xx responses skipped */
+	unsigned match;   /* private: how much of the head's end was seen */
+	uint64_t left;    /* private: bytes that the length or the chunk still has */
+	char line[128];   /* private: a chunk's size */
+	size_t line_len;
+};
+void http_reader_init(struct http_reader *r, size_t max_body);
+void http_reader_free(struct http_reader *r);
+/*
+ * The next n bytes. BAWN_ERR_FORMAT for anything that RFC 9112 does not let a
+ * server send or that could be read in two ways; BAWN_ERR_NETWORK past a limit.
+ */
+int http_reader_feed(struct http_reader *r, const void *p, size_t n, struct bawn_error *e);
+/* The connection ended: 0 if the response is whole, BAWN_ERR_NETWORK if it is cut short. */
+int http_reader_eof(struct http_reader *r, struct bawn_error *e);
+/* How many fields have this name (any case); *value is the first one's, without blanks around. */
+unsigned http_header(const struct http_reader *r, const char *name, struct cur *value);
+/* Decode %XX (RFC 3986 section 2.1); false for a broken escape or an octet 0. */
+bool http_percent_decode(struct cur in, struct buf *out);
+
+struct http_options {
+	const char *proxy;   /* NULL: from https_proxy, http_proxy, no_proxy; "": none */
+	const char *ca_file; /* PEM to trust in place of the system's roots; may be the server's own */
+	bool insecure;       /* plain http and unauthenticated TLS are acceptable */
+	unsigned timeout_s;  /* for the whole exchange, from the name's resolution on; 0: 30 */
+	size_t max_body;     /* 0: 4 MiB */
+	const char *const *headers; /* "Name: value", NULL at the end; may be NULL */
+};
+/*
+ * GET url (https, or http to this host itself or if insecure). 0 for any
+ * complete response, whatever its status: redirections are not followed. r is
+ * initialised here, and the caller's to free when 0 is returned.
+ * BAWN_ERR_NETWORK: not reached, not authenticated, timed out, cut short.
+ */
+int http_get(const char *url, const struct http_options *o, struct http_reader *r,
+	     struct bawn_error *e);
+
 #endif
