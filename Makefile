@@ -37,7 +37,7 @@ endif
 CPPFLAGS_ALL := -D_GNU_SOURCE -Iinclude -Isrc -I. $(CPPFLAGS)
 CFLAGS_ALL   := -std=c11 $(OPT) $(WARN) -fPIC -fvisibility=hidden $(HARDEN) $(CFLAGS)
 LDFLAGS_ALL  := $(LINK) -Wl,-z,noexecstack $(LDFLAGS)
-LDLIBS_ALL    = $(LDLIBS) -lelf -lcrypto -pthread
+LDLIBS_ALL    = $(LDLIBS) -lelf -lssl -lcrypto -pthread
 
 # ---- what there is ----
 
