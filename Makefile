@@ -20,6 +20,9 @@ CC      := gcc
 endif
 OPT     ?= -O2 -g
 JOBS    ?= 2
+# V=1 shows the commands.
+Q       := $(if $(filter 1,$(V)),,@)
+say      = $(if $(Q),@echo "  $(1)  $@")
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef \
         -Wpointer-arith -Wwrite-strings -Wformat=2 -Wno-format-nonliteral -Wimplicit-fallthrough \
@@ -87,10 +90,12 @@ $(FLAGS_FILE): FORCE
 
 $(BUILD)/obj/%.o: %.c $(FLAGS_FILE)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 $(BUILD)/obj/%.o: %.S $(FLAGS_FILE)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -Wa,--noexecstack -MMD -MP -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -Wa,--noexecstack -MMD -MP -c -o $@ $<
 $(BUILD)/obj/src/base/version.o: CPPFLAGS_ALL += -DBAWN_VERSION='"$(VERSION)"'
 $(BUILD)/obj/src/base/version.o: VERSION
 
@@ -99,26 +104,31 @@ $(BUILD)/obj/src/base/version.o: VERSION
 # With every symbol, for the command and the tests.
 $(INTERNAL): $(LIB_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR)
+	$(Q)$(AR) rcs $@ $^
 
 # One relocatable object in which only what src/libbawn.map names stays global.
 $(BUILD)/public.syms: src/libbawn.map
 	@mkdir -p $(@D)
-	sed -n 's/^[[:space:]]*\([a-z0-9_]*\);.*/\1/p' $< >$@
+	$(Q)sed -n 's/^[[:space:]]*\([a-z0-9_]*\);.*/\1/p' $< >$@
 $(BUILD)/libbawn.o: $(LIB_OBJ) $(BUILD)/public.syms
-	$(LD) -r -o $@.tmp $(LIB_OBJ)
-	objcopy --keep-global-symbols=$(BUILD)/public.syms $@.tmp $@
+	$(call say,LD)
+	$(Q)$(LD) -r -o $@.tmp $(LIB_OBJ)
+	$(Q)objcopy --keep-global-symbols=$(BUILD)/public.syms $@.tmp $@
 	@rm -f $@.tmp
 $(STATIC): $(BUILD)/libbawn.o
 	@rm -f $@
-	$(AR) rcs $@ $<
+	$(call say,AR)
+	$(Q)$(AR) rcs $@ $<
 $(SHARED): $(LIB_OBJ) src/libbawn.map
-	$(CC) -shared -Wl,-soname,$(@F) -Wl,--version-script=src/libbawn.map -Wl,-z,defs \
+	$(call say,LD)
+	$(Q)$(CC) -shared -Wl,-soname,$(@F) -Wl,--version-script=src/libbawn.map -Wl,-z,defs \
 		$(LDFLAGS_ALL) -o $@ $(LIB_OBJ) $(LDLIBS_ALL)
 	@ln -sf $(@F) $(BUILD)/libbawn.so
 
 $(CLI): $(call obj,$(CLI_SRC)) $(INTERNAL)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
 
 # ---- tests ----
 
@@ -127,7 +137,8 @@ helpers = $(call obj,$(filter-out %_test.c %_prog.c,$(wildcard $(dir $(1))*.c)))
 define test_rule
 $$(BUILD)/$(1:.c=): $$(call obj,$(1)) $$(call helpers,$(1)) $$(INTERNAL)
 	@mkdir -p $$(@D)
-	$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LDLIBS_ALL)
+	$$(call say,LD)
+	$$(Q)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LDLIBS_ALL)
 endef
 $(foreach t,$(TEST_SRC) $(PROG_SRC),$(eval $(call test_rule,$(t))))
 -include $(wildcard tests/*/tests.mk)
@@ -135,7 +146,8 @@ $(foreach t,$(TEST_SRC) $(PROG_SRC),$(eval $(call test_rule,$(t))))
 # Every fuzz target with a plain main: the corpus, its truncations and some mutations.
 $(BUILD)/replay/%_replay: $(BUILD)/obj/fuzz/%_fuzz.o $(BUILD)/obj/fuzz/replay.o $(INTERNAL)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
 
 # tools/run-test runs one of them, with a limit of time; prove reads what they print.
 PROVE = BUILD=$(BUILD) SANITIZE=$(SANITIZE) prove -j$(JOBS) --exec tools/run-test

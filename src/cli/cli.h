@@ -1,0 +1,117 @@
+/*
+ * cli: the bawn command. One file per subcommand, one table of them.
+ *
+ * To add a subcommand NAME: write src/cli/cmd_NAME.c, which defines
+ *
+ *	static const struct cli_option options[] = { CLI_OPT_JSON, { 0 } };
+ *	static int run(struct cli *c) { ... }
+ *	const struct cli_command cmd_NAME = {
+ *		.name = "NAME", .summary = "...", .operands = "FILE...",
+ *		.details = "...", .options = options, .min = 1, .max = CLI_ANY, .run = run,
+ *	};
+ *
+ * and add one line to COMMANDS in commands.c; then man/bawn-NAME.1. Verbs below
+ * a command (`bawn emu platform create`) are commands in a NULL-terminated list
+ * `verbs` of their parent, which has no `run`. Options, operands' number, help
+ * and completion come from the table: `run` is called only with arguments that
+ * fit it, and only looks them up.
+ */
+#ifndef BAWN_CLI_H
+#define BAWN_CLI_H
+
+#include "base/base.h"
+
+/* Exit codes that mean the same for every subcommand; verdicts have others, documented there. */
+enum cli_exit {
+	CLI_OK = 0,
+	CLI_FAILURE = 1,
+	CLI_USAGE = 64, /* EX_USAGE of sysexits.h */
+};
+
+struct cli_option {
+	const char *name;  /* without the dashes */
+	const char *value; /* NULL: a flag; "FILE", "DIR", "HEX"...; "a|b|c": one of these words */
+	const char *help;  /* one line */
+	char letter;       /* short form, or 0 */
+	bool hidden;       /* neither in help nor in completion */
+};
+#define CLI_OPT_JSON { .name = "json", .help = "print JSON" }
+#define CLI_OPT_DEVICE                                                                             \
+	{ .name = "device", .value = "auto|kernel|isgx|emulated",                                  \
+	  .help = "the SGX device (default: $BAWN_DEVICE, else auto)" }
+#define CLI_OPT_PLATFORM                                                                           \
+	{ .name = "platform", .value = "DIR",                                                      \
+	  .help = "the emulated platform (default: $BAWN_PLATFORM, else the user's)" }
+
+#define CLI_ANY 1000000u
+
+struct cli;
+struct cli_command {
+	const char *name;
+	const char *summary;  /* one line, lower case, no full stop */
+	const char *operands; /* "FILE...", as in the usage line; NULL: none */
+	const char *details;  /* more help, or NULL: exit codes other than 0, 1 and 64 go here */
+	const struct cli_option *options; /* ends with a zero entry; NULL: none */
+	const struct cli_command *const *verbs; /* NULL-terminated, or NULL */
+	unsigned min, max;    /* number of operands */
+	bool program;         /* the operands are a command line: no options after the first */
+	int (*run)(struct cli *c); /* gives the exit code */
+};
+
+/* One run of a subcommand: what it was given. */
+struct cli {
+	const struct cli_command *cmd;
+	char path[64]; /* "emu platform create" */
+	unsigned argc; /* operands */
+	char **argv;
+	struct cli_given {
+		const struct cli_option *option;
+		const char *value;
+	} *given;
+	size_t ngiven;
+	struct buf out;
+	struct json json;
+};
+
+/* ---- what was given; the name must be in the command's table ---- */
+
+bool cli_flag(const struct cli *c, const char *name);
+/* The last value given, or NULL. */
+const char *cli_value(const struct cli *c, const char *name);
+/* The i-th value of an option that may be repeated, or NULL. */
+const char *cli_value_at(const struct cli *c, const char *name, size_t i);
+/*
+ * A whole number (decimal, or hexadecimal with 0x) from min to max; *out stays
+ * as it is if the option was not given. 0, or CLI_USAGE after saying so.
+ */
+int cli_number(struct cli *c, const char *name, uint64_t min, uint64_t max, uint64_t *out);
+
+/* ---- saying things ---- */
+
+/* "bawn: emu platform create: SUBJECT: text" on standard error. subject may be NULL. */
+void cli_warn(const struct cli *c, const char *subject, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* The same for a recorded error; gives CLI_FAILURE, for `return cli_fail(...)`. */
+int cli_fail(const struct cli *c, const char *subject, const struct bawn_error *e);
+/* The same for wrong usage, with a hint at --help; gives CLI_USAGE. */
+int cli_usage(const struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/*
+ * The JSON document of this run, written to standard output when `run` has
+ * returned, whatever its exit code. Empty so far.
+ */
+struct json *cli_json(struct cli *c);
+
+/* ---- the frame's own ---- */
+
+/* All subcommands, NULL-terminated. */
+extern const struct cli_command *const cli_commands[];
+/* The command of this name in a list, or NULL. */
+const struct cli_command *cli_find(const struct cli_command *const *list, const char *name);
+/* Sort argv (without the command's name) into options and operands: 0 or CLI_USAGE. */
+int cli_parse(struct cli *c, int argc, char **argv);
+void cli_help_all(void);
+void cli_help(const char *path, const struct cli_command *cmd);
+/* argv[0] is a command's name in list; runs it, or a verb of it. prefix: the path so far. */
+int cli_dispatch(const struct cli_command *const *list, const char *prefix, int argc, char **argv);
+
+#endif

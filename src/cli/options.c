@@ -1,0 +1,152 @@
+/* What a subcommand was given: options and operands, by its table. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct cli_option *find_option(const struct cli_command *cmd, const char *name, size_t len)
+{
+	for (const struct cli_option *o = cmd->options; o && o->name; o++)
+		if (strlen(o->name) == len && memcmp(o->name, name, len) == 0)
+			return o;
+	return NULL;
+}
+
+static const struct cli_option *find_letter(const struct cli_command *cmd, char letter)
+{
+	for (const struct cli_option *o = cmd->options; o && o->name; o++)
+		if (o->letter && o->letter == letter)
+			return o;
+	return NULL;
+}
+
+/* True if word is one of "a|b|c". */
+static bool is_choice(const char *choices, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *p = choices;; p++) {
+		size_t len = strcspn(p, "|");
+
+		if (len == n && memcmp(p, word, n) == 0)
+			return true;
+		p += len;
+		if (!*p)
+			return false;
+	}
+}
+
+static int take(struct cli *c, const struct cli_option *o, const char *value)
+{
+	if (value && strchr(o->value, '|') && !is_choice(o->value, value))
+		return cli_usage(c, "--%s: %s is not one of %s", o->name, value, o->value);
+	c->given[c->ngiven++] = (struct cli_given){ .option = o, .value = value };
+	return 0;
+}
+
+/* argv[*i] is "--name", "--name=value", "-x" or "-xvalue"; the value may be the next word. */
+static int parse_option(struct cli *c, int argc, char **argv, int *i)
+{
+	const char *arg = argv[*i], *value = NULL;
+	const struct cli_option *o;
+
+	if (arg[1] == '-') {
+		size_t len = strcspn(arg + 2, "=");
+
+		o = find_option(c->cmd, arg + 2, len);
+		if (arg[2 + len] == '=')
+			value = arg + 2 + len + 1;
+	} else {
+		o = find_letter(c->cmd, arg[1]);
+		if (arg[2])
+			value = arg + 2;
+	}
+	if (!o)
+		return cli_usage(c, "no such option: %s", arg);
+	if (!o->value && value)
+		return cli_usage(c, "--%s takes no value", o->name);
+	if (o->value && !value) {
+		if (*i + 1 >= argc)
+			return cli_usage(c, "--%s needs a value (%s)", o->name, o->value);
+		value = argv[++*i];
+	}
+	return take(c, o, value);
+}
+
+int cli_parse(struct cli *c, int argc, char **argv)
+{
+	const struct cli_command *cmd = c->cmd;
+	bool options = true;
+	int rc;
+
+	c->argv = argv; /* operands move to the front */
+	c->given = calloc((size_t)argc + 1, sizeof(*c->given));
+	if (!c->given) {
+		cli_warn(c, NULL, "out of memory");
+		return CLI_FAILURE;
+	}
+	for (int i = 0; i < argc; i++) {
+		if (options && strcmp(argv[i], "--") == 0) {
+			options = false;
+		} else if (options && argv[i][0] == '-' && argv[i][1]) {
+			rc = parse_option(c, argc, argv, &i);
+			if (rc)
+				return rc;
+		} else {
+			argv[c->argc++] = argv[i];
+			options = options && !cmd->program;
+		}
+	}
+	if (c->argc < cmd->min)
+		return cli_usage(c, "%s is missing", cmd->operands);
+	if (c->argc > cmd->max)
+		return cli_usage(c, "one operand too many: %s", argv[cmd->max]);
+	return 0;
+}
+
+const char *cli_value_at(const struct cli *c, const char *name, size_t i)
+{
+	const struct cli_option *o = find_option(c->cmd, name, strlen(name));
+
+	if (!o)
+		abort(); /* the command asks for an option that its table lacks */
+	for (size_t k = 0; k < c->ngiven; k++)
+		if (c->given[k].option == o && i-- == 0)
+			return c->given[k].value ? c->given[k].value : "";
+	return NULL;
+}
+
+const char *cli_value(const struct cli *c, const char *name)
+{
+	const char *last = NULL, *v;
+
+	for (size_t i = 0; (v = cli_value_at(c, name, i)); i++)
+		last = v;
+	return last;
+}
+
+bool cli_flag(const struct cli *c, const char *name)
+{
+	return cli_value_at(c, name, 0) != NULL;
+}
+
+int cli_number(struct cli *c, const char *name, uint64_t min, uint64_t max, uint64_t *out)
+{
+	const char *s = cli_value(c, name);
+	unsigned long long v;
+	bool hex;
+	char *end;
+
+	if (!s)
+		return 0;
+	hex = s[0] == '0' && (s[1] == 'x' || s[1] == 'X');
+	errno = 0;
+	v = strtoull(s, &end, hex ? 16 : 10);
+	/* strtoull takes signs and spaces, which are no part of a number here */
+	if (s[0] < '0' || s[0] > '9' || end == s || *end || errno || v < min || v > max)
+		return cli_usage(c, "--%s: %s is not a whole number from %llu to %llu", name, s,
+				 (unsigned long long)min, (unsigned long long)max);
+	*out = v;
+	return 0;
+}

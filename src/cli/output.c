@@ -1,0 +1,107 @@
+/* Help, errors and JSON: what all subcommands say in the same way. */
+#include "cli/cli.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void print_commands(const struct cli_command *const *list)
+{
+	for (; *list; list++)
+		printf("  %-12s %s\n", (*list)->name, (*list)->summary);
+}
+
+void cli_help_all(void)
+{
+	puts("usage: bawn COMMAND [OPTION...] [OPERAND...]\n"
+	     "       bawn --version\n\n"
+	     "Load, run, inspect and attest SGX enclaves, on hardware or on an emulated CPU.\n\n"
+	     "Commands:");
+	print_commands(cli_commands);
+	puts("\n`bawn COMMAND --help` tells more; so does the manual, bawn(1).\n"
+	     "Exit codes: 0 yes or done, 1 failure, 64 wrong usage; others are told by the command.");
+}
+
+static void print_options(const struct cli_option *o)
+{
+	char left[80];
+
+	puts("\nOptions:");
+	for (; o->name; o++) {
+		char letter[5] = "    ";
+
+		if (o->hidden)
+			continue;
+		if (o->letter)
+			snprintf(letter, sizeof(letter), "-%c, ", o->letter);
+		snprintf(left, sizeof(left), "%s--%s%s%s", letter, o->name, o->value ? " " : "",
+			 o->value ? o->value : "");
+		if (strlen(left) > 26)
+			printf("  %s\n  %-26s %s\n", left, "", o->help);
+		else
+			printf("  %-26s %s\n", left, o->help);
+	}
+}
+
+void cli_help(const char *path, const struct cli_command *cmd)
+{
+	printf("usage: bawn %s", path);
+	if (cmd->verbs)
+		fputs(" COMMAND", stdout);
+	if (cmd->verbs || cmd->options)
+		fputs(" [OPTION...]", stdout);
+	if (cmd->operands)
+		printf(" %s", cmd->operands);
+	printf("\n\n%s\n", cmd->summary);
+	if (cmd->verbs) {
+		puts("\nCommands:");
+		print_commands(cmd->verbs);
+	}
+	if (cmd->options)
+		print_options(cmd->options);
+	if (cmd->details)
+		printf("\n%s\n", cmd->details);
+}
+
+__attribute__((format(printf, 3, 0))) static void vwarn(const struct cli *c, const char *subject,
+							const char *fmt, va_list ap)
+{
+	fflush(stdout);
+	fprintf(stderr, "bawn: %s: ", c->path);
+	if (subject)
+		fprintf(stderr, "%s: ", subject);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+}
+
+void cli_warn(const struct cli *c, const char *subject, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vwarn(c, subject, fmt, ap);
+	va_end(ap);
+}
+
+int cli_fail(const struct cli *c, const char *subject, const struct bawn_error *e)
+{
+	cli_warn(c, subject, "%s", e->msg);
+	return CLI_FAILURE;
+}
+
+int cli_usage(const struct cli *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vwarn(c, NULL, fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "See `bawn %s --help`.\n", c->path);
+	return CLI_USAGE;
+}
+
+struct json *cli_json(struct cli *c)
+{
+	json_init(&c->json, &c->out);
+	return &c->json;
+}
