@@ -35,7 +35,12 @@ struct cpu_platform {
 	bool sgx2;                  /* EDMM leaves present */
 	bool kss;
 	bool aexnotify;             /* AEX-notify and EDECCSSA */
-	uint64_t epc_size;          /* bytes of EPC reported and enforced, per user of the platform */
+	/*
+	 * Bytes of EPC that CPUID reports. Not a limit here: under a kernel that
+	 * swaps EPC pages, enclaves may be larger than the EPC (cpu_epc_pages
+	 * counts for who wants to limit).
+	 */
+	uint64_t epc_size;
 };
 
 struct cpu_platform_options {
@@ -47,9 +52,16 @@ struct cpu_platform_options {
 
 /* $BAWN_PLATFORM, else $XDG_STATE_HOME/bawn/platform, else ~/.local/state/bawn/platform. */
 int cpu_platform_default_dir(char *out, size_t max, struct bawn_error *e);
+/* Fresh fuses. opt may be NULL. Refuses a directory that exists; makes missing parents (0700). */
 int cpu_platform_create(const char *dir, const struct cpu_platform_options *opt,
 			struct bawn_error *e);
+/* BAWN_ERR_NOT_FOUND if there is none. The caller wipes *out when done with it. */
 int cpu_platform_load(const char *dir, struct cpu_platform *out, struct bawn_error *e);
+/*
+ * What opening an emulated device does: load dir or, if dir is NULL, the
+ * default platform, which is created (default options) if it does not exist.
+ */
+int cpu_platform_open(const char *dir, struct cpu_platform *out, struct bawn_error *e);
 /* Parse the text of a platform file: strict; every key exactly once. */
 int cpu_platform_parse(const void *text, size_t n, struct cpu_platform *out, struct bawn_error *e);
 /* Raise CPUSVN: component `index` (0 to 15) to `svn`, which must be higher. */
@@ -57,11 +69,25 @@ int cpu_platform_upgrade(const char *dir, unsigned index, uint8_t svn, struct ba
 /* Wipe and remove exactly the files a platform consists of; refuses anything else. */
 int cpu_platform_remove(const char *dir, struct bawn_error *e);
 
+/* ======================= how leaf functions end ======================= */
+
+/*
+ * How a leaf function ends: 0 or a positive status (what RAX gets, with ZF
+ * set for nonzero ones), or CPU_FAULT with *fault telling the exception that
+ * the instruction raises, with nothing changed.
+ */
+#define CPU_FAULT (-1)
+struct cpu_fault {
+	uint8_t vector;      /* enum isa_vector */
+	uint32_t error_code; /* #GP 0, #PF as in SDM 37.x, with PF_SGX for EPCM violations */
+	uint64_t address;    /* #PF: the linear address */
+};
+
 /* ======================= EPC of one enclave ======================= */
 
 /*
- * EPCM entry, in the shared memfd: other processes change it, so every read
- * is one atomic load and every change a compare-exchange (see epc.c).
+ * EPCM entry. Entries are packed 64-bit words in the shared memfd: a read is
+ * one atomic load; whoever changes one holds the EPC's lock (epc_lock.c).
  */
 struct cpu_epcm {
 	bool valid, pending, modified, pr;
@@ -84,36 +110,53 @@ struct cpu_epc {
 	/* The engine's hook: called after the EPCM of pages [offset, offset + length) changed. */
 	void (*changed)(void *arg, uint64_t offset, uint64_t length);
 	void *changed_arg;
-	struct cpu_epc_shared *shared; /* the header page; private to epc.c */
+	/*
+	 * The engine's hook: PROT_* bits of the VMA over a page, for operands of
+	 * ENCLU leaves and SSA frames, which go through the page tables on
+	 * hardware. NULL: everything is allowed. No system call, no lock.
+	 */
+	int (*vma)(void *arg, uint64_t offset);
+	void *vma_arg;
+	struct cpu_epc_shared *shared; /* the header page; private to the state half */
+	struct cpu_epc_private *priv;  /* likewise */
 };
 
 /* A fresh, empty EPC (a memfd, close-on-exec). */
 int cpu_epc_new(struct cpu_epc **out, const struct cpu_platform *p, struct bawn_error *e);
-/* An EPC received from elsewhere; checks that it is one, and of this platform. Dups fd. */
+/*
+ * An EPC received from elsewhere; checks that it is one, of this platform, and
+ * every length in it: the sender is not trusted. Dups fd.
+ */
 int cpu_epc_attach(struct cpu_epc **out, int fd, const struct cpu_platform *p,
 		   struct bawn_error *e);
+/* Unmaps, closes, wipes. No thread may be inside, or use it any more. */
 void cpu_epc_free(struct cpu_epc **epc);
 /* The EPCM entry of the page at this offset; false outside ELRANGE. */
 bool cpu_epcm_get(const struct cpu_epc *epc, uint64_t offset, struct cpu_epcm *out);
 /* The SECS as it stands (measurement final after EINIT); false before ECREATE. */
 bool cpu_epc_secs(const struct cpu_epc *epc, struct isa_secs *out);
 bool cpu_epc_initialised(const struct cpu_epc *epc);
+/* Valid pages of the enclave, SECS not counted. */
+uint64_t cpu_epc_pages(const struct cpu_epc *epc);
 /* Rises with every change of any EPCM entry, in any process: compare before trusting a cached protection. */
 uint64_t cpu_epc_generation(const struct cpu_epc *epc);
 
-/* ======================= leaf functions ======================= */
-
+/* The host protection (PROT_*) that this page may be mapped with: what VMA and EPCM both allow. */
+int cpu_page_protection(const struct cpu_epc *epc, uint64_t offset, int vma);
 /*
- * How a leaf function ends: 0 or a positive status (what RAX gets, with ZF
- * set for nonzero ones), or CPU_FAULT with *fault telling the exception that
- * the instruction raises, with nothing changed.
+ * An access from inside the enclave, to `offset` (any byte of the page),
+ * faulted on the host: what the CPU, and a kernel with SGX2, would make of it.
+ * access is PF_W for a write, PF_I for a fetch, 0 for a read.
  */
-#define CPU_FAULT (-1)
-struct cpu_fault {
-	uint8_t vector;      /* enum isa_vector */
-	uint32_t error_code; /* #GP 0, #PF as in SDM 37.x, with PF_SGX for EPCM violations */
-	uint64_t address;    /* #PF: the linear address */
+enum cpu_access {
+	CPU_ACCESS_OK,    /* legal: map the page with *prot and retry */
+	CPU_ACCESS_EAUG,  /* no page there, but SGX2: EAUG it (cpu_eaug), and ask again */
+	CPU_ACCESS_FAULT, /* *fault is the #PF to deliver */
 };
+enum cpu_access cpu_page_access(const struct cpu_epc *epc, uint64_t offset, uint32_t access,
+				int vma, int *prot, struct cpu_fault *fault);
+
+/* ======================= leaf functions ======================= */
 
 /* ---- ENCLS: what a driver executes ---- */
 
@@ -130,8 +173,18 @@ int cpu_eextend(struct cpu_epc *epc, uint64_t offset, struct cpu_fault *f); /* 2
 int cpu_eadd_many(struct cpu_epc *epc, uint64_t offset, uint64_t length, const void *src,
 		  bool repeat, const struct isa_secinfo *si, bool measured, uint64_t *done,
 		  struct cpu_fault *f);
+/*
+ * IA32_SGXLEPUBKEYHASH0 to 3, as this EPC's enclave meets them: at first the
+ * platform's. Writing is WRMSR: #GP where launch control is locked. Where it is
+ * flexible, the kernel's driver writes the enclave's own signer before EINIT,
+ * and whoever plays the driver here has to do the same.
+ */
+int cpu_lepubkeyhash_write(struct cpu_epc *epc, const uint8_t hash[32], struct cpu_fault *f);
+/* t NULL: a token of zeros, VALID = 0. Never SGX_UNMASKED_EVENT: events wait for the end. */
 int cpu_einit(struct cpu_epc *epc, const struct isa_sigstruct *s, const struct isa_einittoken *t,
 	      struct cpu_fault *f);
+/* CPU_SECS_PAGE removes the SECS: SGX_CHILD_PRESENT while it has pages. */
+#define CPU_SECS_PAGE UINT64_MAX
 int cpu_eremove(struct cpu_epc *epc, uint64_t offset, struct cpu_fault *f);
 int cpu_eaug(struct cpu_epc *epc, uint64_t offset, struct cpu_fault *f);
 int cpu_emodpr(struct cpu_epc *epc, uint64_t offset, const struct isa_secinfo *si,
@@ -161,12 +214,19 @@ struct cpu_lp {
 	uint64_t tcs;         /* linear address of the TCS */
 	uint64_t aep;
 	uint64_t ursp, urbp;  /* RSP and RBP at entry */
+	uint64_t ssa;         /* offset of the SSA frame that an AEX would fill */
 	uint64_t host_fs, host_gs;
-	bool saved_tf;
+	bool saved_tf, dbgoptin;
 	uint64_t owner;       /* who marks TCSs busy: see cpu_owner_self */
 };
-/* This process and thread, for the TCS's busy mark; a dead owner's mark is taken over. */
+/*
+ * This thread, for the TCS's busy mark and the EPC's lock; a dead owner's mark
+ * is taken over. Never 0. The first call of a thread reads /proc; later ones
+ * make one system call, so keep it in the thread's cpu_lp.
+ */
 uint64_t cpu_owner_self(void);
+/* False only if the thread is known to be dead (or a zombie, or its id another's by now). */
+bool cpu_owner_alive(uint64_t owner);
 
 /*
  * ENCLU. Each takes the registers as at the instruction and leaves them as
@@ -191,6 +251,8 @@ bool cpu_aex(struct cpu_lp *lp, struct cpu_regs *r, const struct cpu_fault *why)
 struct cpu_features {
 	uint64_t xfrm;
 	uint32_t miscselect;
+	uint64_t attributes;   /* ATTRIBUTES flags that ECREATE accepts */
+	uint8_t size_log2;     /* MaxEnclaveSize_64 of CPUID.(12H,0) */
 	bool sgx2, kss, aexnotify;
 };
 void cpu_features(const struct cpu_platform *p, struct cpu_features *out);
@@ -198,11 +260,13 @@ void cpu_features(const struct cpu_platform *p, struct cpu_features *out);
 /*
  * Keys outside an enclave, for the platform's manufacturer (the fab) and
  * tests: what EGETKEY(PROVISION_KEY) would give an enclave of this signer.
- * attribute flags and miscselect are those after masking.
+ * `masked` and masked_misc are its ATTRIBUTES and MISCSELECT after masking;
+ * mask and miscmask those of the KEYREQUEST, which enter the key as well.
  */
 void cpu_provision_key(const struct cpu_platform *p, const uint8_t mrsigner[32],
 		       uint16_t isvprodid, uint16_t isvsvn, const uint8_t cpusvn[16],
-		       const struct isa_attributes *masked, uint32_t masked_misc, uint8_t out[16]);
+		       const struct isa_attributes *masked, const struct isa_attributes *mask,
+		       uint32_t masked_misc, uint32_t miscmask, uint8_t out[16]);
 
 /* ======================= the engine ======================= */
 
