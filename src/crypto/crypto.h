@@ -20,6 +20,13 @@ void crypto_sha256_init(struct crypto_sha256 *h);
 void crypto_sha256_update(struct crypto_sha256 *h, const void *p, size_t n);
 void crypto_sha256_final(struct crypto_sha256 *h, uint8_t out[32]); /* wipes h */
 void crypto_sha256(const void *p, size_t n, uint8_t out[32]);
+/*
+ * The same state without the library's own layout, for memory that others can
+ * write: the chaining value H0 to H7 and the number of bytes hashed so far,
+ * which must be a multiple of 64. Any values make a safe state.
+ */
+void crypto_sha256_save(const struct crypto_sha256 *h, uint32_t chain[8], uint64_t *bytes);
+void crypto_sha256_load(struct crypto_sha256 *h, const uint32_t chain[8], uint64_t bytes);
 
 /* AES-128-CMAC (RFC 4493). Neither allocates nor locks: called in signal handlers. */
 void crypto_cmac(const uint8_t key[16], const void *p, size_t n, uint8_t out[16]);

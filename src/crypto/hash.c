@@ -39,6 +39,27 @@ void crypto_sha256(const void *p, size_t n, uint8_t out[32])
 	crypto_sha256_final(&h, out);
 }
 
+void crypto_sha256_save(const struct crypto_sha256 *h, uint32_t chain[8], uint64_t *bytes)
+{
+	const SHA256_CTX *c = (const SHA256_CTX *)h->opaque;
+
+	for (int i = 0; i < 8; i++)
+		chain[i] = c->h[i];
+	*bytes = ((uint64_t)c->Nh << 32 | c->Nl) >> 3;
+}
+
+void crypto_sha256_load(struct crypto_sha256 *h, const uint32_t chain[8], uint64_t bytes)
+{
+	SHA256_CTX *c = (SHA256_CTX *)h->opaque;
+
+	crypto_sha256_init(h);
+	for (int i = 0; i < 8; i++)
+		c->h[i] = chain[i];
+	bytes &= ~(uint64_t)63;
+	c->Nl = (SHA_LONG)(bytes << 3);
+	c->Nh = (SHA_LONG)(bytes >> 29);
+}
+
 /* Doubling in GF(2^128), RFC 4493 section 2.3. */
 static void cmac_double(const uint8_t in[16], uint8_t out[16])
 {

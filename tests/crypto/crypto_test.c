@@ -9,7 +9,9 @@ static void test_sha256(void)
 		0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17, 0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad,
 	};
 	struct crypto_sha256 h, copy;
-	uint8_t out[32];
+	uint8_t out[32], want[32], block[300];
+	uint32_t chain[8];
+	uint64_t bytes;
 
 	crypto_sha256("abc", 3, out);
 	is_mem(out, abc, 32, "SHA-256 of \"abc\" (FIPS 180-4)");
@@ -20,6 +22,17 @@ static void test_sha256(void)
 	crypto_sha256_update(&copy, "bc", 2);
 	crypto_sha256_final(&copy, out);
 	is_mem(out, abc, 32, "a copied state continues");
+	for (size_t i = 0; i < sizeof(block); i++)
+		block[i] = (uint8_t)(i * 7);
+	crypto_sha256(block, sizeof(block), want);
+	crypto_sha256_init(&h);
+	crypto_sha256_update(&h, block, 128);
+	crypto_sha256_save(&h, chain, &bytes);
+	is_int(bytes, 128, "a saved state tells how much was hashed");
+	crypto_sha256_load(&copy, chain, bytes);
+	crypto_sha256_update(&copy, block + 128, sizeof(block) - 128);
+	crypto_sha256_final(&copy, out);
+	is_mem(out, want, 32, "a saved state continues where it is loaded");
 }
 
 /* RFC 4493 section 4. */
