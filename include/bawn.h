@@ -170,6 +170,359 @@ BAWN_API uint32_t bawn_ocall_set_event(void *ms, void *arg);
 BAWN_API uint32_t bawn_ocall_setwait_events(void *ms, void *arg);
 BAWN_API uint32_t bawn_ocall_set_multiple_events(void *ms, void *arg);
 
+/* ======================= verifying quotes ======================= */
+
+/*
+ * A verifier decides about SGX and TDX quotes (versions 3, 4 and 5, ECDSA
+ * P-256) against one root of trust and the collateral that it was given. It
+ * fetches nothing and reads no clock: the instant to verify at is the
+ * caller's. doc/QUOTE-VERIFICATION.md has every rule, and what they mean.
+ *
+ * It is made once and kept: collateral is checked when it is added, and what
+ * was learned from certificates, platforms and quoting enclaves is remembered
+ * (bounded, under 2 MiB, good only for instants within the dates of everything
+ * that it stands on). All functions may be called from any thread at any time,
+ * except that nobody may use a verifier once bawn_verifier_free is called.
+ */
+struct bawn_verifier;
+
+struct bawn_bytes {
+	const void *p; /* NULL: absent */
+	size_t n;
+};
+
+/*
+ * Names belong to the root: which certificates may sign what is told by their
+ * subjects, and which subjects are expected comes with the root, from the
+ * caller, never from the chain.
+ */
+enum bawn_profile {
+	BAWN_PROFILE_INTEL,    /* Intel's names; Intel's root key unless another root is given */
+	BAWN_PROFILE_EMULATED, /* an emulated platform's names and marker; a root must be given */
+	BAWN_PROFILE_OWNER,    /* names given by the caller; a root must be given */
+};
+
+/* Subjects of an owner's certificates: common names, and what all of them share. */
+struct bawn_names {
+	const char *root, *pck_ca, *pck, *tcb_signing;
+	const char *pck_ca2; /* a second name for the CA (Intel: Processor CA, Platform CA), or NULL */
+	/*
+	 * All other attributes, in order, as "O=Example, L=Galway, C=IE" with the keys
+	 * O, OU, L, ST and C; "" for none; NULL if they are not to be looked at.
+	 */
+	const char *rest;
+};
+
+struct bawn_root {
+	enum bawn_profile profile;
+	struct bawn_bytes certificate;  /* PEM or DER; absent: Intel's key (BAWN_PROFILE_INTEL only) */
+	const struct bawn_names *names; /* BAWN_PROFILE_OWNER only */
+};
+
+/*
+ * root NULL: Intel's. A root certificate must be self-signed and bear its
+ * profile's name; its dates are not looked at here. Only its name and key
+ * count from then on: a re-issue with the same key is the same root.
+ */
+BAWN_API int bawn_verifier_new(struct bawn_verifier **out, const struct bawn_root *root,
+			       struct bawn_error *e);
+BAWN_API void bawn_verifier_free(struct bawn_verifier **v);
+
+/*
+ * Signed statements about platforms, as a PCS or PCCS serves them. Any part
+ * may be absent; what is absent stays as it was. Bytes are copied.
+ */
+struct bawn_collateral {
+	bool early;                    /* tcb_info and qe_identity are of the early evaluation set */
+	struct bawn_bytes tcb_info;    /* JSON, version 2 or 3; kept by TEE and FMSPC */
+	struct bawn_bytes qe_identity; /* JSON, version 2, QE or TD_QE; kept by TEE */
+	struct bawn_bytes tcb_chain;   /* PEM: who signed tcb_info; qe_identity too without the next */
+	struct bawn_bytes qe_chain;    /* PEM: who signed qe_identity */
+	struct bawn_bytes root_crl;    /* DER, PEM, or hexadecimal digits */
+	struct bawn_bytes pck_crl;     /* the same; kept by issuer */
+	struct bawn_bytes pck_crl_chain; /* PEM: who issued pck_crl */
+};
+
+/*
+ * Check syntax, chains and signatures, and keep what holds in place of what
+ * was there for the same purpose. All or nothing. Dates and revocations are
+ * looked at when a quote is verified. BAWN_ERR_FORMAT, BAWN_ERR_UNSUPPORTED,
+ * BAWN_ERR_SIGNATURE, BAWN_ERR_USAGE (a part without its chain). When there is
+ * no room left (64 TCB infos), the one least recently used makes way.
+ */
+BAWN_API int bawn_verifier_add_collateral(struct bawn_verifier *v, const struct bawn_collateral *c,
+					  struct bawn_error *e);
+
+enum bawn_tee { BAWN_TEE_SGX = 0, BAWN_TEE_TDX = 0x81 };
+
+/* What a PCS or PCCS must be asked for in order to verify a quote. Nothing of it is verified. */
+struct bawn_quote_needs {
+	enum bawn_tee tee;
+	uint16_t version;
+	uint16_t certification_type; /* 5: a chain, 4: a leaf, 1 to 3 and 7: none in the quote */
+	bool has_pck;                /* the next three are known */
+	char ca[12];                 /* "platform" or "processor": Intel's word for the PCK's CA, or "" */
+	uint8_t fmspc[6], pce_id[2];
+	uint8_t qe_id[16];           /* the first 16 bytes of the header's user data */
+	/* Types 1 to 3: the platform's id, plain (16 bytes) or encrypted, and its TCB. */
+	struct bawn_bytes ppid;      /* points into the quote */
+	bool has_tcb;
+	uint8_t cpusvn[16];
+	uint16_t pcesvn;
+};
+BAWN_API int bawn_quote_needs(const void *quote, size_t n, struct bawn_quote_needs *out,
+			      struct bawn_error *e);
+
+/* A platform's standing, in the PCS's words. */
+enum bawn_tcb_status {
+	BAWN_TCB_UNKNOWN, /* not evaluated */
+	BAWN_TCB_UP_TO_DATE,
+	BAWN_TCB_SW_HARDENING_NEEDED,
+	BAWN_TCB_CONFIGURATION_NEEDED,
+	BAWN_TCB_CONFIGURATION_AND_SW_HARDENING_NEEDED,
+	BAWN_TCB_TD_RELAUNCH_ADVISED,
+	BAWN_TCB_TD_RELAUNCH_ADVISED_CONFIGURATION_NEEDED,
+	BAWN_TCB_OUT_OF_DATE,
+	BAWN_TCB_OUT_OF_DATE_CONFIGURATION_NEEDED,
+	BAWN_TCB_REVOKED,
+};
+/* "UpToDate", ..., "Unknown"; and back (exactly as the PCS writes them; false if it is none). */
+BAWN_API const char *bawn_tcb_status_name(enum bawn_tcb_status s);
+BAWN_API bool bawn_tcb_status_parse(const char *name, enum bawn_tcb_status *out);
+
+enum bawn_verdict {
+	BAWN_UNDECIDED,    /* no valid collateral for it at that instant: nothing is said */
+	BAWN_NOT_GENUINE,  /* malformed, forged, revoked certificate, or of no known TCB */
+	BAWN_UNACCEPTABLE, /* genuine, but the policy does not accept it */
+	BAWN_ACCEPTED,
+};
+/* "accepted", "unacceptable", "not-genuine", "undecided". */
+BAWN_API const char *bawn_verdict_name(enum bawn_verdict v);
+
+/* Where a verification that did not accept stopped; words for it are in the result's error. */
+enum bawn_reason {
+	BAWN_REASON_NONE,
+	/* not genuine */
+	BAWN_REASON_QUOTE_FORMAT,       /* malformed, or of an unknown version, type or size */
+	BAWN_REASON_PCK_CHAIN,          /* the PCK chain is malformed, misnamed or badly signed */
+	BAWN_REASON_PCK_UNTRUSTED,      /* the PCK chain ends in another root */
+	BAWN_REASON_PCK_EXTENSION,      /* the leaf's SGX extension is absent or malformed */
+	BAWN_REASON_PCK_REVOKED,        /* leaf, CA or root is in a revocation list */
+	BAWN_REASON_QE_REPORT_SIGNATURE,
+	BAWN_REASON_QE_REPORT_DATA,     /* the QE did not vouch for this attestation key */
+	BAWN_REASON_QUOTE_SIGNATURE,
+	BAWN_REASON_QE_IDENTITY,        /* the QE is not the one that the identity describes */
+	BAWN_REASON_TDX_MODULE,         /* not a TDX module that the TCB info describes */
+	BAWN_REASON_TCB_NOT_SUPPORTED,  /* below every level of TCB info, module or QE identity */
+	/* undecided */
+	BAWN_REASON_NO_PCK,             /* the quote carries no PCK certificate, none was given */
+	BAWN_REASON_NO_TCB_INFO,        /* none for this TEE, FMSPC (and PCE) */
+	BAWN_REASON_NO_QE_IDENTITY,
+	BAWN_REASON_NO_ROOT_CRL,
+	BAWN_REASON_NO_PCK_CRL,
+	BAWN_REASON_EXPIRED,            /* something needed has ended at that instant */
+	BAWN_REASON_NOT_YET_VALID,      /* something needed begins later */
+	BAWN_REASON_SIGNER_REVOKED,     /* the collateral's signer is in the root's revocation list */
+	BAWN_REASON_INTERNAL,           /* the cryptographic library failed */
+	/* unacceptable */
+	BAWN_REASON_POLICY,
+};
+BAWN_API const char *bawn_reason_name(enum bawn_reason r); /* "quote-signature" and the like */
+
+/* ---- policy ---- */
+
+/* An enclave that is welcome: all fields that are told must agree. */
+struct bawn_enclave_rule {
+	const uint8_t *mrenclave; /* 32 bytes or NULL */
+	const uint8_t *mrsigner;  /* 32 bytes or NULL */
+	int32_t product;          /* ISVPRODID, or -1 for any */
+	uint16_t min_svn;         /* ISVSVN at least */
+	const uint8_t *configid;  /* 64 bytes or NULL */
+};
+
+/* A trust domain that is welcome: all fields that are told must agree. 48 bytes each, or NULL. */
+struct bawn_td_rule {
+	const uint8_t *mrtd, *rtmr[4], *mrconfigid, *mrowner, *mrownerconfig;
+	const uint8_t *mrseam, *mrservicetd;
+	bool no_service_td;     /* MRSERVICETD zero (or a report that has none) */
+	bool sept_ve_disable;   /* ATTRIBUTES.SEPT_VE_DISABLE must be set */
+};
+
+/* (value & mask) == want, of up to 16 bytes. mask NULL: any. */
+struct bawn_masked {
+	const uint8_t *mask, *want;
+};
+
+/* What the PCK certificate says of the platform's configuration. */
+enum bawn_tristate { BAWN_ANY, BAWN_REQUIRE, BAWN_FORBID };
+
+#define BAWN_STATUS_BIT(s) (1u << (s))
+
+/*
+ * What is acceptable. Everything zero, or a NULL policy, is the default: status
+ * UpToDate only, no debug, no emulated platform, everything else as it may be.
+ * Lists are borrowed and may be used only while bawn_verify_quote runs.
+ */
+struct bawn_policy {
+	uint32_t statuses;     /* BAWN_STATUS_BIT of each status accepted; 0: UpToDate alone */
+	bool allow_debug;
+	bool allow_emulated;
+	bool early;            /* evaluate against the early set */
+	/*
+	 * A status OutOfDate, or OutOfDateConfigurationNeeded if ConfigurationNeeded is
+	 * accepted, also passes until this many seconds after the date of the level
+	 * that the platform falls short of. 0: no grace.
+	 */
+	uint32_t grace_seconds;
+	int64_t min_tcb_date;     /* the earliest tcbDate, seconds since 1970; 0: any */
+	uint32_t min_evaluation;  /* tcbEvaluationDataNumber at least */
+	const char *const *refused_advisories; /* none of these */
+	size_t refused_advisory_count;
+	const char *const *accepted_advisories; /* if not NULL: none but these */
+	size_t accepted_advisory_count;
+	const struct bawn_enclave_rule *enclaves; /* if not NULL: an SGX quote must meet one of them */
+	size_t enclave_count;
+	const struct bawn_td_rule *tds; /* if not NULL: a TDX quote must meet one of them */
+	size_t td_count;
+	/* If either is not NULL: the platform must be in one of them. 16 bytes each. */
+	const uint8_t (*ppids)[16], (*piids)[16];
+	size_t ppid_count, piid_count;
+	struct bawn_bytes report_data; /* shorter than 64 bytes: followed by zeros; absent: any */
+	struct bawn_masked sgx_attributes;  /* 16 bytes */
+	struct bawn_masked sgx_miscselect;  /* 4 bytes */
+	struct bawn_masked td_attributes;   /* 8 bytes */
+	struct bawn_masked xfam;            /* 8 bytes */
+	enum bawn_tristate smt, dynamic_platform, cached_keys; /* unknown fails BAWN_REQUIRE and FORBID */
+};
+
+/* Which parts of a policy were not met: bits of bawn_verification.violations. */
+enum bawn_violation {
+	BAWN_VIOLATES_STATUS = 1 << 0,
+	BAWN_VIOLATES_DEBUG = 1 << 1,
+	BAWN_VIOLATES_EMULATED = 1 << 2,
+	BAWN_VIOLATES_TCB_DATE = 1 << 3,
+	BAWN_VIOLATES_EVALUATION = 1 << 4,
+	BAWN_VIOLATES_ADVISORY = 1 << 5,
+	BAWN_VIOLATES_ENCLAVE = 1 << 6,
+	BAWN_VIOLATES_TD = 1 << 7,
+	BAWN_VIOLATES_PLATFORM = 1 << 8,
+	BAWN_VIOLATES_REPORT_DATA = 1 << 9,
+	BAWN_VIOLATES_ATTRIBUTES = 1 << 10,
+	BAWN_VIOLATES_CONFIGURATION = 1 << 11,
+};
+/* A sentence for one bit, such as "the enclave is a debug enclave". */
+BAWN_API const char *bawn_violation_text(enum bawn_violation bit);
+
+/* ---- result ---- */
+
+enum bawn_svn_kind {
+	BAWN_SVN_SGX_COMPONENT, /* of the PCK certificate's TCB */
+	BAWN_SVN_PCE,
+	BAWN_SVN_TDX_COMPONENT, /* of TEE_TCB_SVN */
+	BAWN_SVN_TDX_MODULE,
+	BAWN_SVN_QE,
+};
+
+/* One security version below what a better level asks for. */
+struct bawn_shortfall {
+	enum bawn_svn_kind kind;
+	uint8_t index;      /* component 0 to 15 */
+	uint16_t have, need;
+	enum bawn_tcb_status level_status; /* what that level is called ... */
+	int64_t level_date;                /* ... and its tcbDate */
+	char category[16];  /* who updates it, such as "BIOS" or "OS/VMM"; "" if not told */
+	char type[48];      /* what it is, such as "SGX Late Microcode Update"; "" if not told */
+};
+
+#define BAWN_ADVISORIES_MAX 128
+#define BAWN_SHORTFALLS_MAX 35
+
+/* Identity and configuration of an enclave, from its report (SDM 38.15). */
+struct bawn_sgx_report {
+	uint8_t cpusvn[16], mrenclave[32], mrsigner[32], attributes[16], configid[64];
+	uint8_t isvextprodid[16], isvfamilyid[16];
+	uint32_t miscselect;
+	uint16_t isvprodid, isvsvn, configsvn;
+};
+
+/* The same of a trust domain, from its report. */
+struct bawn_td_report {
+	uint8_t tee_tcb_svn[16], mrseam[48], mrsignerseam[48], seamattributes[8];
+	uint8_t attributes[8], xfam[8], mrtd[48], mrconfigid[48], mrowner[48], mrownerconfig[48];
+	uint8_t rtmr[4][48];
+	bool has_15; /* TD 1.5: the next two are there */
+	uint8_t tee_tcb_svn2[16], mrservicetd[48];
+	bool has_15ex; /* TD 1.5 extended: and these */
+	uint8_t vmid, td_id[32], dev_info[48];
+	uint8_t init_service_td_hash[48], init_service_td_attributes[8];
+	uint8_t init_cpusvn[16], init_tee_tcb_svn[16], init_fmspc[12];
+	uint8_t current_service_td_hash[48], current_service_td_attributes[8];
+};
+
+/*
+ * What was found. Filled as far as the verification came; everything except
+ * `error` and the parsed quote is meaningful only from the verdicts
+ * BAWN_UNACCEPTABLE and BAWN_ACCEPTED on. Flat: copy it, keep it.
+ */
+struct bawn_verification {
+	enum bawn_verdict verdict;
+	enum bawn_reason reason;
+	uint32_t violations; /* of the policy: enum bawn_violation */
+	struct bawn_error error; /* why it was not accepted, in words */
+	bool emulated;       /* the root is an emulated platform's: protects nothing */
+	bool signatures_hold; /* PCK chain, QE report and quote are properly signed below the root */
+
+	/* standing */
+	enum bawn_tcb_status status; /* everything taken together */
+	enum bawn_tcb_status platform_status, qe_status, module_status; /* of the parts, at launch */
+	enum bawn_tcb_status launch_status, current_status; /* TD 1.5: all parts, by SVN and SVN2 */
+	int64_t tcb_date;            /* the earliest tcbDate of the levels met, seconds since 1970 */
+	uint32_t evaluation;         /* the lower tcbEvaluationDataNumber of TCB info and QE identity */
+	uint32_t tcb_evaluation, qe_evaluation;
+	int64_t valid_from, expires; /* the same collateral says the same in [valid_from, expires] */
+	const char *expires_first;   /* what it is that ends then, such as "TCB info" */
+	uint32_t advisory_count;
+	char advisories[BAWN_ADVISORIES_MAX][32];
+	uint32_t shortfall_count;    /* against the best level there is, if that is a better one */
+	struct bawn_shortfall shortfalls[BAWN_SHORTFALLS_MAX];
+
+	/* the quote */
+	enum bawn_tee tee;
+	uint16_t version, certification_type;
+	uint8_t qe_vendor_id[16], user_data[20];
+	bool debug;                  /* SGX: ATTRIBUTES.DEBUG; TDX: any bit of ATTRIBUTES.TUD */
+	uint8_t report_data[64];
+	struct bawn_sgx_report sgx;  /* tee SGX */
+	struct bawn_td_report td;    /* tee TDX */
+	struct bawn_sgx_report qe;   /* the quoting enclave */
+
+	/* the platform, from its PCK certificate */
+	uint8_t ppid[16], fmspc[6], pce_id[2], cpusvn[16], components[16];
+	uint16_t pcesvn;
+	uint8_t sgx_type;            /* 0 standard, 1 scalable, 2 scalable with integrity */
+	bool has_piid, has_configuration;
+	uint8_t piid[16];            /* platform instance id (Platform CA) */
+	bool dynamic_platform, cached_keys, smt;
+	char pck_ca[64];             /* common name of the CA that certified it */
+};
+
+/*
+ * Verify a quote at an instant (seconds since 1970, UTC; all bounds are
+ * inclusive). 0 only if it is genuine and the policy accepts it: result is then
+ * BAWN_ACCEPTED. Otherwise a negative code, the same as result->error.code:
+ * BAWN_ERR_DENIED unacceptable, BAWN_ERR_NOT_FOUND undecided, any other: not
+ * genuine (BAWN_ERR_FORMAT, _UNSUPPORTED, _SIGNATURE) or BAWN_ERR_USAGE,
+ * BAWN_ERR_CRYPTO (undecided). Bytes after the quote are ignored. Does not
+ * allocate once this platform and collateral are known.
+ */
+BAWN_API int bawn_verify_quote(struct bawn_verifier *v, const void *quote, size_t n, int64_t time,
+			       const struct bawn_policy *policy, struct bawn_verification *result);
+/* The same for a quote of certification type 1, 2 or 3: pck_chain is PEM, leaf first. */
+BAWN_API int bawn_verify_quote_with_pck(struct bawn_verifier *v, const void *quote, size_t n,
+					struct bawn_bytes pck_chain, int64_t time,
+					const struct bawn_policy *policy,
+					struct bawn_verification *result);
+
 #ifdef __cplusplus
 }
 #endif

@@ -151,6 +151,12 @@ void err_context(struct bawn_error *e, const char *fmt, ...) __attribute__((form
 void hex_encode(const void *p, size_t n, char *out);
 /* Exactly 2 * n digits (either case) and nothing else; false otherwise. */
 bool hex_decode(const char *s, size_t len, void *out, size_t n);
+/*
+ * Base64 with padding (RFC 4648 section 4); spaces, tabs and line ends are
+ * skipped. *n becomes the bytes written, at most max. False for anything else,
+ * bits left over included.
+ */
+bool base64_decode(const char *s, size_t len, void *out, size_t max, size_t *n);
 
 /* ---- growing buffer ---- */
 
@@ -190,6 +196,96 @@ void json_i64(struct json *j, const char *key, int64_t v);
 void json_fixed(struct json *j, const char *key, double v, int decimals);
 void json_bool(struct json *j, const char *key, bool v);
 void json_null(struct json *j, const char *key);
+
+/* ---- JSON, reading (RFC 8259) ---- */
+
+#define JREAD_DEPTH 32   /* arrays and objects within each other */
+#define JREAD_MEMBERS 64 /* members of one object */
+#define JREAD_NAME 64    /* bytes of a member's name */
+
+/*
+ * Reads a text once, front to back, allocating nothing. Strict: UTF-8, no
+ * byte order mark, no duplicate member, no escape in a member's name, nothing
+ * after the value. The first thing wrong sets `failed`, which sticks and makes
+ * every later call return false; `why` then says what it was and `p` where.
+ *
+ *	jread_object(&r, &o);
+ *	while (jread_member(&r, &o, &name))
+ *		if (jread_is(name, "version")) jread_u64(&r, 0xffff, &version);
+ *		else jread_skip(&r);
+ *	jread_end(&r);  // true: all of it was read and well-formed
+ */
+struct jread {
+	const uint8_t *start, *p, *end;
+	unsigned depth;
+	bool failed;
+	const char *why;
+};
+struct jread_object {
+	unsigned count;
+	struct cur name[JREAD_MEMBERS]; /* of the members seen */
+};
+void jread_init(struct jread *r, const void *p, size_t n);
+bool jread_object(struct jread *r, struct jread_object *o);
+/* The next member's name; false at the object's end or on failure. Its value must be read next. */
+bool jread_member(struct jread *r, struct jread_object *o, struct cur *name);
+bool jread_array(struct jread *r);
+/* True if another element follows (*index counts from 0); it must be read next. */
+bool jread_element(struct jread *r, size_t *index);
+/* A string, without its quotes and as it stands; false if it has escapes. */
+bool jread_string(struct jread *r, struct cur *s);
+/* A number written as digits alone, at most max. */
+bool jread_u64(struct jread *r, uint64_t max, uint64_t *v);
+bool jread_bool(struct jread *r, bool *v);
+/* Any value, checked as strictly as the rest. */
+bool jread_skip(struct jread *r);
+/* Where the next value starts, without the space before it: for the exact bytes of a value. */
+const uint8_t *jread_here(struct jread *r);
+bool jread_end(struct jread *r);
+/* The reader's own refusal: the caller found a value that it cannot accept. Returns false. */
+bool jread_fail(struct jread *r, const char *why);
+/* True if s is exactly the text. */
+bool jread_is(struct cur s, const char *text);
+
+/* ---- DER, reading (X.690) ---- */
+
+enum der_tag {
+	DER_BOOLEAN = 0x01,
+	DER_INTEGER = 0x02,
+	DER_BIT_STRING = 0x03,
+	DER_OCTET_STRING = 0x04,
+	DER_NULL = 0x05,
+	DER_OID = 0x06,
+	DER_ENUMERATED = 0x0a,
+	DER_UTF8_STRING = 0x0c,
+	DER_PRINTABLE_STRING = 0x13,
+	DER_IA5_STRING = 0x16,
+	DER_UTC_TIME = 0x17,
+	DER_GENERALIZED_TIME = 0x18,
+	DER_SEQUENCE = 0x30,
+	DER_SET = 0x31,
+};
+
+/*
+ * Each takes one element off the front of c and returns true, or takes nothing
+ * and returns false. Lengths must be definite and as short as can be; tags
+ * have one byte.
+ */
+bool der_any(struct cur *c, uint8_t *tag, struct cur *body);
+bool der_get(struct cur *c, uint8_t tag, struct cur *body);
+/* With *whole, the element with its tag and length. */
+bool der_get_whole(struct cur *c, uint8_t tag, struct cur *whole);
+/* The same if the next element has that tag; *present tells. False only for a malformed one. */
+bool der_optional(struct cur *c, uint8_t tag, bool *present, struct cur *body);
+/* A non-negative INTEGER or ENUMERATED of at most max. */
+bool der_uint(struct cur *c, uint8_t tag, uint64_t max, uint64_t *v);
+/* A positive INTEGER of at most n bytes, right-aligned in out. */
+bool der_unsigned(struct cur *c, uint8_t *out, size_t n);
+bool der_bool(struct cur *c, bool *v);
+/* A BIT STRING without unused bits. */
+bool der_bits(struct cur *c, struct cur *body);
+/* True if the body of an OID is these bytes. */
+bool der_oid_is(struct cur oid, const void *bytes, size_t n);
 
 /* ---- files and descriptors ---- */
 

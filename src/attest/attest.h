@@ -1,0 +1,281 @@
+/*
+ * attest: quotes, certificates, revocation lists, TCB infos, QE identities,
+ * and the verifier that puts them together (its public half is in bawn.h).
+ *
+ * Readers here are strict and bounded, and allocate nothing. What a reader
+ * returns points into the bytes it was given, which must outlive it, unless
+ * said otherwise. Readers check form; attest_chain_* and the verifier check
+ * signatures. Instants are seconds since 1970, UTC; bounds are inclusive.
+ *
+ * doc/QUOTE-VERIFICATION.md is the specification.
+ */
+#ifndef BAWN_ATTEST_H
+#define BAWN_ATTEST_H
+
+#include "base/base.h"
+#include "bawn.h"
+#include "crypto/crypto.h"
+#include "isa/isa.h"
+
+/* ======================= limits ======================= */
+
+#define ATTEST_QUOTE_MAX 65536u   /* bytes of a quote that are looked at */
+#define ATTEST_JSON_MAX 262144u   /* bytes of a TCB info or QE identity */
+#define ATTEST_CRL_MAX 524288u    /* bytes of a revocation list, as DER */
+#define ATTEST_CERT_MAX 4096u     /* bytes of a certificate, as DER */
+#define ATTEST_CHAIN_TEXT_MAX 32768u /* bytes of a chain as PEM, text between blocks included */
+#define ATTEST_LEVELS_MAX 64      /* TCB levels of a TCB info */
+#define ATTEST_SVN_LEVELS_MAX 96  /* levels of a QE identity, or of all TDX modules together */
+#define ATTEST_MODULES_MAX 16     /* TDX module identities */
+#define ATTEST_ADVISORIES_MAX 96  /* different advisories in one TCB info or QE identity */
+#define ATTEST_ADVISORY_REFS_MAX 2048 /* uses of them, all levels together */
+
+/* ======================= quotes ======================= */
+
+enum attest_body { ATTEST_BODY_SGX = 1, ATTEST_BODY_TD10, ATTEST_BODY_TD15, ATTEST_BODY_TD15EX };
+
+#define ATTEST_QUOTE_HEADER 48
+#define ATTEST_REPORT_SIZE 384 /* SGX report body */
+
+/* Certification data types (quote layout, doc/QUOTE-VERIFICATION.md). */
+enum attest_cert_type {
+	ATTEST_CERT_PPID_PLAIN = 1,
+	ATTEST_CERT_PPID_RSA2048 = 2,
+	ATTEST_CERT_PPID_RSA3072 = 3,
+	ATTEST_CERT_PCK_LEAF = 4,
+	ATTEST_CERT_PCK_CHAIN = 5,
+	ATTEST_CERT_QE_REPORT = 6,
+	ATTEST_CERT_MANIFEST = 7,
+};
+
+struct attest_quote {
+	uint16_t version;
+	enum bawn_tee tee;
+	uint16_t qe_svn, pce_svn; /* version 3 only, else as they are */
+	uint8_t qe_vendor_id[16], user_data[20];
+	enum attest_body body_type;
+	struct cur body;         /* the report */
+	struct cur signed_bytes; /* header, version 5's descriptor, report */
+	struct cur signature;    /* 64: r || s */
+	struct cur key;          /* 64: the attestation key, x || y */
+	struct cur qe_report;    /* 384 */
+	struct cur qe_signature; /* 64 */
+	struct cur qe_auth;      /* any length */
+	enum attest_cert_type cert_type; /* of the innermost certification data; never 6 */
+	struct cur cert_data;
+	size_t size;             /* bytes of the quote; what follows is padding */
+};
+
+/* BAWN_ERR_FORMAT, or BAWN_ERR_UNSUPPORTED for an unknown version, TEE, key or body type. */
+int attest_quote_parse(const void *p, size_t n, struct attest_quote *q, struct bawn_error *e);
+/* The fields of 384 bytes of SGX report; reserved ones are not looked at. */
+void attest_report_read(const uint8_t report[ATTEST_REPORT_SIZE], struct bawn_sgx_report *out);
+/* The fields of q's TD report; q->body_type must not be SGX. */
+void attest_td_report_read(const struct attest_quote *q, struct bawn_td_report *out);
+/* Report data of either kind, 64 bytes. */
+const uint8_t *attest_quote_report_data(const struct attest_quote *q);
+
+/* ======================= dates ======================= */
+
+/* DER UTCTime (YYMMDDHHMMSSZ, 1950 to 2049) or GeneralizedTime (YYYYMMDDHHMMSSZ), RFC 5280 4.1.2.5. */
+bool attest_time_der(uint8_t tag, struct cur body, int64_t *t);
+/* "2026-08-13T10:45:38Z" and nothing else. */
+bool attest_time_iso(const char *s, size_t n, int64_t *t);
+/* Writes the same, for years 0 to 9999. */
+void attest_time_format(int64_t t, char out[21]);
+
+/* ======================= certificates ======================= */
+
+/* A distinguished name, as the bytes of its DER. */
+bool attest_name_equal(struct cur a, struct cur b);
+/* The common name into out, NUL-terminated, "" if it has none or an odd one. */
+void attest_name_cn(struct cur name, char *out, size_t max);
+/* "CN=..., O=..., C=..." for people; cut to fit; controls and quotes become '?'. */
+void attest_name_text(struct cur name, char *out, size_t max);
+
+struct attest_serial {
+	uint8_t n;     /* bytes used, 1 to 20 */
+	uint8_t p[20]; /* big-endian, without leading zeros */
+};
+
+struct attest_cert {
+	struct cur der, tbs;          /* all of it; the signed part */
+	struct cur issuer, subject;   /* names, whole SEQUENCEs */
+	struct attest_serial serial;
+	int64_t not_before, not_after;
+	uint8_t key[64];              /* P-256, x || y */
+	uint8_t signature[64];        /* ECDSA with SHA-256, r || s */
+	bool is_ca;                   /* basicConstraints CA true */
+	int path_len;                 /* pathLenConstraint, -1 for none */
+	bool has_key_usage;
+	uint16_t key_usage;           /* bit 0 digitalSignature ... bit 5 keyCertSign, bit 6 cRLSign */
+	struct cur sgx_extension;     /* value of 1.2.840.113741.1.13.1; p NULL if absent */
+	bool emulated;                /* carries the marker of an emulated platform */
+	struct cur quote;             /* value of a quote extension (RA-TLS); p NULL if absent */
+};
+
+/*
+ * X.509 version 3, P-256, ecdsa-with-SHA256. An extension may appear once;
+ * critical ones that are not understood are refused.
+ */
+int attest_cert_parse(const void *der, size_t n, struct attest_cert *c, struct bawn_error *e);
+/* 0 if `key` signed it. */
+int attest_cert_verify(const struct attest_cert *c, const uint8_t key[64], struct bawn_error *e);
+/*
+ * The quote in a certificate of an attested TLS server (its extension
+ * 2.23.133.5.4.9, or an older one): PEM or DER, any key type; the certificate's
+ * own signature is not looked at. *key_info is its SubjectPublicKeyInfo, to be
+ * compared with the report data. Both point into `buffer` (or into p for DER).
+ */
+int attest_cert_quote(const void *p, size_t n, uint8_t *buffer, size_t max, struct cur *quote,
+		      struct cur *key_info, struct bawn_error *e);
+
+/* What a PCK certificate says of its platform. */
+struct attest_pck {
+	uint8_t ppid[16], cpusvn[16], components[16], pce_id[2], fmspc[6], piid[16];
+	uint16_t pcesvn;
+	uint8_t sgx_type;
+	bool has_piid, has_configuration;
+	bool dynamic_platform, cached_keys, smt;
+};
+int attest_pck_parse(struct cur sgx_extension, struct attest_pck *out, struct bawn_error *e);
+
+/*
+ * The next PEM block labelled `label` ("CERTIFICATE", "X509 CRL"), decoded
+ * into buf. Text around blocks is skipped. 1: one was found, 0: none is left,
+ * negative: malformed or too large. *text moves behind the block.
+ */
+int attest_pem_next(struct cur *text, const char *label, uint8_t *buf, size_t max, size_t *n,
+		    struct bawn_error *e);
+
+/* ======================= root, names, chains ======================= */
+
+struct attest_names {
+	char root[64], pck_ca[2][64], pck[64], tcb_signing[64];
+	char rest[256];
+	bool check_rest;
+};
+
+/* The trust anchor: a name and a key. */
+struct attest_anchor {
+	enum bawn_profile profile;
+	struct attest_names names;
+	uint8_t key[64];
+};
+int attest_anchor_init(struct attest_anchor *a, const struct bawn_root *root, struct bawn_error *e);
+
+enum attest_role { ATTEST_ROLE_PCK, ATTEST_ROLE_TCB_SIGNING, ATTEST_ROLE_PCK_CA };
+
+#define ATTEST_CHAIN_MAX 3
+/* A chain, leaf first, and room for its bytes. */
+struct attest_chain {
+	size_t count;
+	struct attest_cert cert[ATTEST_CHAIN_MAX];
+	uint8_t der[ATTEST_CHAIN_MAX][ATTEST_CERT_MAX];
+};
+/* Certificates of a PEM text (a trailing NUL is allowed), in its order; more than three: refused. */
+int attest_chain_parse(const void *pem, size_t n, struct attest_chain *c, struct bawn_error *e);
+
+struct attest_sigcache;
+/*
+ * Length (3 for a PCK, else 2), names for the role, CA flags, and every
+ * signature down from the anchor. Neither dates nor revocation. cache may be
+ * NULL. *reason tells PCK_CHAIN from PCK_UNTRUSTED.
+ */
+int attest_chain_verify(const struct attest_chain *c, enum attest_role role,
+			const struct attest_anchor *a, struct attest_sigcache *cache,
+			enum bawn_reason *reason, struct bawn_error *e);
+
+/* ======================= revocation lists ======================= */
+
+struct attest_crl {
+	struct cur der, tbs, issuer;
+	int64_t this_update, next_update;
+	uint8_t signature[64];
+	struct cur entries;   /* the body of revokedCertificates, maybe empty; checked entry by entry */
+	size_t count;
+	struct attest_serial number; /* cRLNumber */
+};
+int attest_crl_parse(const void *der, size_t n, struct attest_crl *c, struct bawn_error *e);
+/* Next entry of c->entries, which was checked by attest_crl_parse; false at the end. */
+bool attest_crl_next(struct cur *entries, struct attest_serial *serial, int64_t *since);
+/*
+ * A revocation list as it comes: DER, PEM or hexadecimal digits, to DER. *out
+ * is p itself or malloc'd, in which case *owned is true.
+ */
+int attest_crl_decode(const void *p, size_t n, const uint8_t **out, size_t *outn, bool *owned,
+		      struct bawn_error *e);
+
+/* ======================= TCB info and QE identity ======================= */
+
+/* Advisory ids, each once; levels refer to them by number. */
+struct attest_advisories {
+	uint16_t count, ref_count;
+	char id[ATTEST_ADVISORIES_MAX][32];
+	uint8_t ref[ATTEST_ADVISORY_REFS_MAX];
+};
+/* A run of references: ref[first] to ref[first + count - 1]. */
+struct attest_refs {
+	uint16_t first, count;
+};
+
+struct attest_tcb_level {
+	uint8_t sgx[16], tdx[16];
+	uint16_t pcesvn;
+	uint8_t status; /* enum bawn_tcb_status */
+	struct attest_refs advisories;
+	int64_t date;
+};
+struct attest_svn_level {
+	uint16_t isvsvn;
+	uint8_t status;
+	struct attest_refs advisories;
+	int64_t date;
+};
+
+struct attest_component_name {
+	char category[16], type[48];
+};
+
+struct attest_tdx_module {
+	uint8_t version; /* TEE_TCB_SVN[1]; 0: `tdxModule`, which has no levels */
+	uint8_t mrsigner[48], attributes[8], attributes_mask[8];
+	uint16_t first, count; /* of module_level, descending isvsvn */
+};
+
+struct attest_tcb_info {
+	enum bawn_tee tee;
+	uint8_t version;
+	uint8_t fmspc[6], pce_id[2];
+	uint32_t evaluation;
+	int64_t issued, next_update;
+	uint16_t level_count, module_count, module_level_count;
+	struct attest_tcb_level level[ATTEST_LEVELS_MAX]; /* highest first */
+	struct attest_tdx_module module[ATTEST_MODULES_MAX]; /* [0] is version 0 for TDX */
+	struct attest_svn_level module_level[ATTEST_SVN_LEVELS_MAX];
+	struct attest_component_name sgx_name[16], tdx_name[16];
+	struct attest_advisories advisories;
+	struct cur signed_bytes; /* into the text */
+	uint8_t signature[64];
+};
+
+struct attest_qe_identity {
+	enum bawn_tee tee; /* QE: SGX, TD_QE: TDX */
+	uint32_t evaluation;
+	int64_t issued, next_update;
+	uint8_t miscselect[4], miscselect_mask[4], attributes[16], attributes_mask[16], mrsigner[32];
+	uint16_t isvprodid;
+	uint16_t level_count;
+	struct attest_svn_level level[ATTEST_SVN_LEVELS_MAX]; /* descending isvsvn */
+	struct attest_advisories advisories;
+	struct cur signed_bytes;
+	uint8_t signature[64];
+};
+
+/* Both overwrite *out; only signed_bytes points into the text. */
+int attest_tcb_info_parse(const void *json, size_t n, struct attest_tcb_info *out,
+			  struct bawn_error *e);
+int attest_qe_identity_parse(const void *json, size_t n, struct attest_qe_identity *out,
+			     struct bawn_error *e);
+
+#endif
