@@ -12,6 +12,11 @@
 
 enum image_format { IMAGE_SDK, IMAGE_SGXS };
 
+/* What a file may claim at most; more is refused, whoever signed it. */
+#define IMAGE_MAX_SIZE (UINT64_C(64) << 30) /* SECS.SIZE */
+#define IMAGE_MAX_RUNS 131072u
+#define IMAGE_MAX_METADATA (1u << 20)    /* one version's metadata, bytes */
+
 /*
  * A stretch of pages in the order of adding, all alike. src is page-aligned
  * and holds `length` bytes; if `repeat`, it holds one page that stands for
@@ -37,14 +42,45 @@ struct image_dynamic {
 	uint64_t offset, length;
 	uint64_t secinfo;
 	uint16_t layout_id;
-	uint16_t attributes; /* layout attribute bits, doc/ENCLAVE-FORMAT.md */
+	uint16_t attributes; /* LAYOUT_ATTR_ bits */
 };
+
+/* An entry of SDK metadata's layout table as it stands in the file (doc/ENCLAVE-FORMAT.md). */
+struct image_layout {
+	uint16_t id;         /* LAYOUT_GROUP: a group, whose fields are those at the end */
+	uint16_t attributes; /* LAYOUT_ATTR_ */
+	uint32_t page_count;
+	uint64_t rva; /* from the start of the image */
+	uint32_t content_size, content_offset;
+	uint64_t si_flags; /* SECINFO.FLAGS */
+	uint16_t entry_count;
+	uint32_t load_times;
+	uint64_t load_step;
+};
+#define LAYOUT_GROUP 0x1000u
+#define LAYOUT_ATTR_EADD 0x01u
+#define LAYOUT_ATTR_EEXTEND 0x02u
+#define LAYOUT_ATTR_EREMOVE 0x04u /* added for the measurement's sake, not for use */
+#define LAYOUT_ATTR_POST_ADD 0x08u
+#define LAYOUT_ATTR_POST_REMOVE 0x10u
+#define LAYOUT_ATTR_DYN_THREAD 0x20u
+#define LAYOUT_ATTR_GROW_DOWN 0x40u
+/* "heap", "TCS", "stack guard" ...; ids were renumbered after metadata 1.3. */
+const char *image_layout_name(uint64_t metadata_version, uint16_t id);
+
+#define IMAGE_MAX_VERSIONS 8
 
 struct image {
 	enum image_format format;
-	uint64_t size;           /* SECS.SIZE: a power of two */
-	uint32_t ssaframesize;   /* pages */
-	uint64_t elrange_start;  /* ELRANGE majors: where the image lies in it, else 0 */
+	uint64_t size;         /* SECS.SIZE: a power of two */
+	uint32_t ssaframesize; /* pages */
+	/*
+	 * ELRANGE majors (11, 13): the image lies at image_offset in ELRANGE, and
+	 * the enclave insists on BASEADDR = elrange_base, which may be 0. All
+	 * offsets in this structure count from BASEADDR all the same.
+	 */
+	bool fixed_base;
+	uint64_t elrange_base, image_offset;
 	struct image_run *runs;
 	size_t nruns;
 	struct image_tcs *tcs;
@@ -56,36 +92,155 @@ struct image {
 	struct isa_attributes attributes; /* what SECS.ATTRIBUTES should ask for (before XFRM is narrowed) */
 	uint32_t miscselect;
 	/* SDK metadata, as far as the runtime and `inspect` want it; zero for SGXS */
-	uint64_t metadata_version;
-	uint32_t tcs_policy;   /* 0 bound, 1 unbound */
+	uint64_t metadata_version;             /* the one chosen: major << 32 | minor */
+	uint64_t versions[IMAGE_MAX_VERSIONS]; /* all that the file has */
+	size_t nversions;
+	struct image_layout *layout;
+	size_t nlayout;
+	uint32_t tcs_policy; /* 0 bound, 1 unbound */
 	uint32_t tcs_min_pool;
 	uint64_t heap_min, heap_init, heap_max;
 	uint64_t stack_min, stack_max;
 	uint64_t xsave_size; /* SSA XSAVE bytes that the metadata promises */
 	bool is_simulation;  /* exports g_global_data_sim: passes EINIT, cannot run */
 	bool is_encrypted;   /* .pcltbl: needs the protected code loader */
+	bool is_kit;         /* exports bawn_enclave_layout: built with Bawn's kit */
 	uint64_t entry;      /* OENTRY, for display */
-	void *owned;         /* mapping and side pages; image_free's */
+	struct image_own *own; /* mapping and copied pages; image_free's */
 };
 
 struct image_open_options {
-	bool edmm;              /* choose metadata 3.x and its dynamic entries where present */
+	bool edmm;       /* choose metadata 3.x and its dynamic entries where present */
+	bool any_version; /* to look at it only: if no metadata is usable here, take what there is */
+	uint64_t version; /* look at this metadata version and no other; 0: choose */
 	const char *sigstruct_path; /* separate SIGSTRUCT (SGXS, or to override), or NULL */
+	uint64_t unsized; /* SECS.SIZE for an SGXS stream that leaves it open; 0: refuse such */
 };
 
-/* Open and parse. The file is mapped privately; peak memory is the file plus boundary pages. */
+/*
+ * Open and parse. An ELF file is mapped privately, and pages are copied only
+ * where a segment begins or ends inside one or a patch touches them; it must
+ * not be truncated while the image is open. An SGXS stream is copied, page by
+ * page. opt may be NULL.
+ */
 int image_open(struct image **out, const char *path, const struct image_open_options *opt,
 	       struct bawn_error *e);
-/* The same from memory, which must stay as it is until image_free. */
+/*
+ * The same from memory, which must stay as it is until image_free. Where an
+ * ELF file does not start on a page boundary, all its pages are copied.
+ */
 int image_open_memory(struct image **out, const void *p, size_t n,
 		      const struct image_open_options *opt, struct bawn_error *e);
 void image_free(struct image **im);
 
 /* MRENCLAVE of the page stream. */
 int image_measure(const struct image *im, uint8_t mrenclave[32], struct bawn_error *e);
+/* Pages that the stream adds, and how many of them are measured. */
+void image_count(const struct image *im, uint64_t *added, uint64_t *measured);
 /* MRSIGNER: SHA-256 of the little-endian modulus. */
 void image_mrsigner(const struct isa_sigstruct *s, uint8_t mrsigner[32]);
 /* Constants, exponent, RSA signature, q1 and q2: 0 or BAWN_ERR_FORMAT / BAWN_ERR_SIGNATURE naming what fails. */
 int image_sigstruct_check(const struct isa_sigstruct *s, struct bawn_error *e);
+/* Exactly 1808 bytes. */
+int image_sigstruct_read(const char *path, struct isa_sigstruct *s, struct bawn_error *e);
+
+/*
+ * The page stream as an SGXS stream: the pages alone, so what SDK metadata
+ * adds to them (dynamic ranges, thread policy, the SIGSTRUCT) is not in it.
+ */
+int image_write_sgxs(const struct image *im, int fd, struct bawn_error *e);
+
+/* ======================= private to src/image ======================= */
+
+/* ---- pages.c: the stream under construction ---- */
+
+/* Takes ownership of a mapping of n bytes (or NULL). NULL if out of memory. */
+struct image *image_new(void *map, size_t n);
+/* A new zeroed page that lives as long as the image; NULL if out of memory. */
+uint8_t *image_new_page(struct image *im);
+extern const uint8_t image_zero_page[ISA_PAGE];
+/* The mapping is not needed before this address any more: its pages may leave memory. */
+void image_map_used(struct image *im, const void *upto);
+/* Append a run, merged with the last one where possible. Refuses what lies outside [0, size). */
+int image_add_run(struct image *im, const struct image_run *r, struct bawn_error *e);
+int image_add_tcs(struct image *im, uint64_t offset, bool dynamic, struct bawn_error *e);
+int image_add_dynamic(struct image *im, const struct image_dynamic *d, struct bawn_error *e);
+/* No page twice, among runs and dynamic ranges; SECINFOs and TCSs are what EADD takes. */
+int image_check_pages(const struct image *im, struct bawn_error *e);
+/* SIZE as ECREATE wants it, within IMAGE_MAX_SIZE. */
+int image_check_size(uint64_t size, struct bawn_error *e);
+
+/* ---- elf.c: what libelf tells of a file ---- */
+
+#define IMAGE_MAX_SEGMENTS 32
+
+struct image_segment {
+	uint64_t vaddr, memsz;
+	uint64_t offset, filesz; /* in the file, checked to lie in it */
+	uint64_t secinfo;
+};
+struct image_elf {
+	struct cur file;
+	struct image_segment segment[IMAGE_MAX_SEGMENTS];
+	size_t nsegments;
+	uint64_t tls_size, tls_align; /* PT_TLS: memsz and alignment, else 0 */
+	uint64_t entry;               /* enclave_entry, else e_entry */
+	uint64_t metadata_offset, metadata_room; /* file offset and bytes; 0 if there is no note */
+	uint64_t layout_symbol, layout_symbol_size; /* address of bawn_enclave_layout, else 0 */
+	char undefined[64];           /* the first undefined symbol, "" if none */
+	bool is_simulation, is_encrypted, has_global_data;
+	uint8_t *textrel; /* DT_TEXTREL: bitmap of pages with relocations, else NULL; image_elf_free's */
+	uint64_t textrel_pages;
+};
+int image_elf_parse(struct image_elf *f, const void *p, size_t n, struct bawn_error *e);
+void image_elf_free(struct image_elf *f);
+/* File offset of n bytes of initialised data at an address, or false. */
+bool image_elf_offset(const struct image_elf *f, uint64_t vaddr, uint64_t n, uint64_t *offset);
+
+/* ---- metadata.c: the SDK's metadata, bytes to structure ---- */
+
+#define METADATA_MAGIC UINT64_C(0x86A80294635D0E4C)
+#define METADATA_VERSION(major, minor) ((uint64_t)(major) << 32 | (minor))
+#define METADATA_MAJOR(v) ((uint32_t)((v) >> 32))
+#define METADATA_MINOR(v) ((uint32_t)(v))
+
+struct image_dir {
+	uint32_t offset, size;
+};
+struct image_patch {
+	uint64_t dst; /* file offset */
+	uint32_t src, size;
+};
+struct image_elrange {
+	uint64_t image_address, start, size;
+};
+struct image_metadata {
+	struct cur blob; /* exactly `size` bytes of the file */
+	uint64_t version;
+	uint32_t size, tcs_policy, ssa_frame_size, xsave_size, miscselect, tcs_min_pool;
+	uint64_t enclave_size;
+	struct isa_attributes attributes;
+	struct isa_sigstruct sigstruct;
+	struct image_dir patches, layout, elrange, extend;
+};
+/* Find the metadata to use in the note, recording all versions in im. */
+int image_metadata_choose(struct image_metadata *m, const struct image_elf *f,
+			  const struct image_open_options *opt, struct image *im,
+			  struct bawn_error *e);
+int image_metadata_patch(const struct image_metadata *m, size_t i, struct image_patch *out,
+			 struct bawn_error *e);
+int image_metadata_layout(const struct image_metadata *m, struct image *im, struct bawn_error *e);
+int image_metadata_elrange(const struct image_metadata *m, struct image_elrange *out,
+			   struct bawn_error *e);
+/* A second ELF file behind the first (OpenSSL's FIPS module): false if there is none. */
+int image_metadata_shared_object(const struct image_metadata *m, bool *found, uint64_t *file_offset,
+				 uint64_t *size, uint64_t *mem_offset, struct bawn_error *e);
+
+/* ---- the two readers; im is fresh, options are never NULL ---- */
+
+int image_read_sdk(struct image *im, const void *p, size_t n, const struct image_open_options *opt,
+		   struct bawn_error *e);
+int image_read_sgxs(struct image *im, const void *p, size_t n,
+		    const struct image_open_options *opt, struct bawn_error *e);
 
 #endif
