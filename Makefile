@@ -163,6 +163,25 @@ check-asan-run: cli enclaves tests
 	$(PROVE) $(filter-out $(ASAN_SKIP:%.c=$(BUILD)/%) $(ASAN_SKIP),$(TEST_BIN) $(REPLAY_BIN) $(SHELL_TEST))
 .PHONY: check-asan-run
 
+# ---- fuzzing, benchmarks ----
+
+FUZZ_SECONDS ?= 30
+fuzz:                           ## every fuzz target for FUZZ_SECONDS=30, two at a time
+	$(MAKE) BUILD=$(BUILD)/fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined fuzz-run
+fuzz-run: $(FUZZ_BIN)
+	BUILD=$(BUILD) FUZZ_SECONDS=$(FUZZ_SECONDS) tools/fuzz $(FUZZ_BIN)
+.PHONY: fuzz-run
+$(BUILD)/%_fuzz: $(BUILD)/obj/fuzz/%_fuzz.o $(INTERNAL)
+	$(call say,LD)
+	$(Q)$(CC) $(subst fuzzer-no-link,fuzzer,$(LDFLAGS_ALL)) -o $@ $^ $(LDLIBS_ALL)
+
+bench: all $(BENCH_BIN)         ## measure; a table, and build/bench.json
+	BUILD=$(BUILD) tools/bench $(BUILD)/bench.json $(BENCH_BIN)
+$(BUILD)/bench/%_bench: $(BUILD)/obj/bench/%_bench.o $(BUILD)/obj/bench/bench.o $(INTERNAL)
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+
 clean:                          ## remove everything made
 	rm -rf $(BUILD)
 help:                           ## this list

@@ -2,7 +2,7 @@
 # exits, like and skip, and `tap_done` at the end. They are run by bash from
 # the top of the checkout. $BUILD is the build folder, $bawn the command, and
 # $tmp a folder of the test's own, removed at the end.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 set -u
 BUILD=${BUILD:-build}
 bawn=$BUILD/bawn

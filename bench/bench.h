@@ -1,0 +1,45 @@
+/*
+ * bench: what the benchmarks share. A benchmark is a program bench/NAME_bench.c
+ * that measures, prints rows by bench_row or bench_compare, and ends main with
+ * `return bench_done();`. `make bench` runs all of them.
+ *
+ * Machines are noisy and change speed: what is compared is measured in turns,
+ * in one run, and the median of the rounds' ratios is what counts.
+ */
+#ifndef BAWN_BENCH_H
+#define BAWN_BENCH_H
+
+#include "base/base.h"
+
+/* Does the work `times` times. Ends the program by bench_fail if it fails. */
+typedef void (*bench_fn)(void *arg, uint64_t times);
+
+/* Nanoseconds for one of each: medians over the rounds; ratio = median of value / reference. */
+struct bench_times {
+	double value, reference, ratio;
+};
+/*
+ * Measure both in turns. A turn lasts BENCH_MS milliseconds (default 20), and
+ * there are BENCH_ROUNDS of them (default 15). reference may be NULL.
+ */
+struct bench_times bench_measure(bench_fn fn, void *arg, bench_fn reference, void *reference_arg);
+
+enum bench_goal { BENCH_NO_GOAL, BENCH_AT_MOST, BENCH_AT_LEAST };
+
+/*
+ * Print a row. Without a reference give 0 for it and for the ratio. The goal
+ * is for the ratio, or for the value where there is no reference.
+ */
+void bench_row(const char *name, double value, const char *unit, double reference, double ratio,
+	       enum bench_goal kind, double goal);
+/*
+ * bench_measure, and a row of it: in unit "ns", "us" or "ms"; with bytes > 0 (the
+ * bytes that one call deals with) in MiB/s, where more is better.
+ */
+void bench_compare(const char *name, const char *unit, double bytes, bench_fn fn, void *arg,
+		   bench_fn reference, void *reference_arg, enum bench_goal kind, double goal);
+/* Say why on standard error and exit 1. */
+_Noreturn void bench_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+int bench_done(void);
+
+#endif
