@@ -76,6 +76,9 @@ int crypto_p256_verify(const uint8_t xy[64], const uint8_t digest[32], const uin
 int crypto_p256_public(const uint8_t d[32], uint8_t xy[64], struct bawn_error *e);
 /* d = (x mod (n - 1)) + 1 for a big-endian x of any length up to 64: FIPS 186-5 A.2.1. */
 int crypto_p256_scalar(const uint8_t *x, size_t n, uint8_t d[32], struct bawn_error *e);
+/* Sign a digest with a private scalar, with a random nonce: r || s, big-endian. */
+int crypto_p256_sign(const uint8_t d[32], const uint8_t digest[32], uint8_t rs[64],
+		     struct bawn_error *e);
 
 /* ---- HTTP/1.1 GET, over TLS as a rule: how collateral is fetched ---- */
 
