@@ -427,5 +427,6 @@ struct isa_enclave_layout {
 };
 #define ISA_LAYOUT_MAGIC "BAWNLAYO"
 #define ISA_LAYOUT_EDMM UINT64_C(1) /* signed with dynamic heap, stack or threads */
+#define ISA_LAYOUT_UNBOUND UINT64_C(2) /* a TCS serves one host thread after another */
 
 #endif
