@@ -230,7 +230,7 @@ bool jread_object(struct jread *r, struct jread_object *o);
 /* The next member's name; false at the object's end or on failure. Its value must be read next. */
 bool jread_member(struct jread *r, struct jread_object *o, struct cur *name);
 bool jread_array(struct jread *r);
-/* True if another element follows (*index counts from 0); it must be read next. */
+/* True if another element follows, which must be read next. *index is SIZE_MAX at first, then its number. */
 bool jread_element(struct jread *r, size_t *index);
 /* A string, without its quotes and as it stands; false if it has escapes. */
 bool jread_string(struct jread *r, struct cur *s);
