@@ -111,7 +111,6 @@ struct attest_cert {
 	uint16_t key_usage;           /* bit 0 digitalSignature ... bit 5 keyCertSign, bit 6 cRLSign */
 	struct cur sgx_extension;     /* value of 1.2.840.113741.1.13.1; p NULL if absent */
 	bool emulated;                /* carries the marker of an emulated platform */
-	struct cur quote;             /* value of a quote extension (RA-TLS); p NULL if absent */
 };
 
 /*
@@ -121,15 +120,6 @@ struct attest_cert {
 int attest_cert_parse(const void *der, size_t n, struct attest_cert *c, struct bawn_error *e);
 /* 0 if `key` signed it. */
 int attest_cert_verify(const struct attest_cert *c, const uint8_t key[64], struct bawn_error *e);
-/*
- * The quote in a certificate of an attested TLS server (its extension
- * 2.23.133.5.4.9, or an older one): PEM or DER, any key type; the certificate's
- * own signature is not looked at. *key_info is its SubjectPublicKeyInfo, to be
- * compared with the report data. Both point into `buffer` (or into p for DER).
- */
-int attest_cert_quote(const void *p, size_t n, uint8_t *buffer, size_t max, struct cur *quote,
-		      struct cur *key_info, struct bawn_error *e);
-
 /* What a PCK certificate says of its platform. */
 struct attest_pck {
 	uint8_t ppid[16], cpusvn[16], components[16], pce_id[2], fmspc[6], piid[16];
@@ -277,5 +267,33 @@ int attest_tcb_info_parse(const void *json, size_t n, struct attest_tcb_info *ou
 			  struct bawn_error *e);
 int attest_qe_identity_parse(const void *json, size_t n, struct attest_qe_identity *out,
 			     struct bawn_error *e);
+
+/* ======================= quotes in certificates (RA-TLS) ======================= */
+
+/*
+ * A certificate of an attested TLS server, of any key type: the quote in it,
+ * and what is needed to see that the quote vouches for the certificate's key.
+ */
+struct attest_evidence {
+	const char *format;  /* in words, with the extension's OID */
+	struct cur quote;
+	struct cur key_info; /* SubjectPublicKeyInfo */
+	bool has_claims;     /* DICE tagged evidence: the report data is the claims' digest */
+	struct cur claims, key_hash, nonce; /* key_hash: [algorithm, digest] in CBOR; nonce.p NULL if absent */
+};
+/*
+ * DER. Of several extensions the one that says most is taken: 2.23.133.5.4.9
+ * (CBOR tag 60000), then 1.2.840.113741.1337.6, 1.2.840.113741.1.13.1,
+ * 1.3.6.1.4.1.311.105.1 and 1.2.840.113556.10.1.1. BAWN_ERR_NOT_FOUND: none of
+ * them. The certificate's own signature, names and dates are not looked at.
+ */
+int attest_evidence_read(const void *der, size_t n, struct attest_evidence *out,
+			 struct bawn_error *e);
+/*
+ * 0 if a genuine quote with this report data vouches for the certificate's
+ * key, as the format says; BAWN_ERR_SIGNATURE if it does not.
+ */
+int attest_evidence_check(const struct attest_evidence *ev, const uint8_t report_data[64],
+			  struct bawn_error *e);
 
 #endif

@@ -20,6 +20,8 @@ void crypto_sha256_init(struct crypto_sha256 *h);
 void crypto_sha256_update(struct crypto_sha256 *h, const void *p, size_t n);
 void crypto_sha256_final(struct crypto_sha256 *h, uint8_t out[32]); /* wipes h */
 void crypto_sha256(const void *p, size_t n, uint8_t out[32]);
+void crypto_sha384(const void *p, size_t n, uint8_t out[48]);
+void crypto_sha512(const void *p, size_t n, uint8_t out[64]);
 /*
  * The same state without the library's own layout, for memory that others can
  * write: the chaining value H0 to H7 and the number of bytes hashed so far,

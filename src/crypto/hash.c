@@ -60,6 +60,16 @@ void crypto_sha256_load(struct crypto_sha256 *h, const uint32_t chain[8], uint64
 	c->Nh = (SHA_LONG)(bytes >> 29);
 }
 
+void crypto_sha384(const void *p, size_t n, uint8_t out[48])
+{
+	SHA384(p, n, out);
+}
+
+void crypto_sha512(const void *p, size_t n, uint8_t out[64])
+{
+	SHA512(p, n, out);
+}
+
 /* Doubling in GF(2^128), RFC 4493 section 2.3. */
 static void cmac_double(const uint8_t in[16], uint8_t out[16])
 {
