@@ -55,6 +55,9 @@ int crypto_rsa3_verify(const uint8_t s[CRYPTO_RSA_BYTES], const uint8_t n[CRYPTO
 
 struct crypto_key; /* a private key, RSA or P-256; freeing wipes it */
 int crypto_key_from_pem(struct crypto_key **out, const void *pem, size_t n, struct bawn_error *e);
+/* A public key alone (SubjectPublicKeyInfo in PEM), for what needs no more. */
+int crypto_key_from_public_pem(struct crypto_key **out, const void *pem, size_t n,
+			       struct bawn_error *e);
 int crypto_key_new_rsa3(struct crypto_key **out, struct bawn_error *e);
 /* PKCS #8 PEM, appended to out. */
 int crypto_key_to_pem(const struct crypto_key *k, struct buf *out, struct bawn_error *e);

@@ -45,6 +45,20 @@ int crypto_key_from_pem(struct crypto_key **out, const void *pem, size_t n, stru
 	return wrap(out, pkey, e);
 }
 
+int crypto_key_from_public_pem(struct crypto_key **out, const void *pem, size_t n,
+			       struct bawn_error *e)
+{
+	BIO *bio = n <= INT32_MAX ? BIO_new_mem_buf(pem, (int)n) : NULL;
+	EVP_PKEY *pkey = bio ? PEM_read_bio_PUBKEY(bio, NULL, no_passphrase, NULL) : NULL;
+
+	BIO_free(bio);
+	ERR_clear_error();
+	if (!pkey)
+		return err_set(e, BAWN_ERR_FORMAT,
+			       "not a public key in PEM (make one with `openssl pkey -pubout`)");
+	return wrap(out, pkey, e);
+}
+
 int crypto_key_new_rsa3(struct crypto_key **out, struct bawn_error *e)
 {
 	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_id(EVP_PKEY_RSA, NULL);

@@ -3,7 +3,7 @@
  * symbols, text relocations. libelf reads the headers; every byte behind an
  * offset that they give goes through a cursor over the file.
  */
-#include "image/image.h"
+#include "image/internal.h"
 
 #include <gelf.h>
 #include <libelf.h>

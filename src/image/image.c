@@ -1,5 +1,5 @@
 /* Opening an enclave file: which kind it is, its mapping, a SIGSTRUCT beside it. */
-#include "image/image.h"
+#include "image/internal.h"
 
 #include <fcntl.h>
 #include <string.h>

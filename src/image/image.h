@@ -150,97 +150,52 @@ int image_sigstruct_read(const char *path, struct isa_sigstruct *s, struct bawn_
  */
 int image_write_sgxs(const struct image *im, int fd, struct bawn_error *e);
 
-/* ======================= private to src/image ======================= */
+/* ---- signing ---- */
 
-/* ---- pages.c: the stream under construction ---- */
-
-/* Takes ownership of a mapping of n bytes (or NULL). NULL if out of memory. */
-struct image *image_new(void *map, size_t n);
-/* A new zeroed page that lives as long as the image; NULL if out of memory. */
-uint8_t *image_new_page(struct image *im);
-extern const uint8_t image_zero_page[ISA_PAGE];
-/* The mapping is not needed before this address any more: its pages may leave memory. */
-void image_map_used(struct image *im, const void *upto);
-/* Append a run, merged with the last one where possible. Refuses what lies outside [0, size). */
-int image_add_run(struct image *im, const struct image_run *r, struct bawn_error *e);
-int image_add_tcs(struct image *im, uint64_t offset, bool dynamic, struct bawn_error *e);
-int image_add_dynamic(struct image *im, const struct image_dynamic *d, struct bawn_error *e);
-/* No page twice, among runs and dynamic ranges; SECINFOs and TCSs are what EADD takes. */
-int image_check_pages(const struct image *im, struct bawn_error *e);
-/* SIZE as ECREATE wants it, within IMAGE_MAX_SIZE. */
-int image_check_size(uint64_t size, struct bawn_error *e);
-
-/* ---- elf.c: what libelf tells of a file ---- */
-
-#define IMAGE_MAX_SEGMENTS 32
-
-struct image_segment {
-	uint64_t vaddr, memsz;
-	uint64_t offset, filesz; /* in the file, checked to lie in it */
-	uint64_t secinfo;
+/*
+ * What a signer decides. Sizes in bytes, multiples of the page size. The
+ * layout part concerns enclaves of the kit alone and is taken as a whole.
+ */
+struct image_config {
+	uint16_t isvprodid, isvsvn;
+	bool debug;  /* the enclave may run with ATTRIBUTES.DEBUG */
+	bool provision_key, einittoken_key, kss, aexnotify;
+	uint8_t isvfamilyid[16], isvextprodid[16];
+	uint32_t miscselect, miscmask;
+	uint64_t xfrm, xfrm_mask;
+	uint32_t vendor, swdefined;
+	uint32_t date; /* BCD yyyymmdd; 0: not said */
+	bool has_layout; /* any of the following was said */
+	uint64_t heap_min, heap_init, heap_max;
+	uint64_t stack_min, stack_max;
+	uint32_t threads, threads_max;
+	bool threads_bound;
 };
-struct image_elf {
-	struct cur file;
-	struct image_segment segment[IMAGE_MAX_SEGMENTS];
-	size_t nsegments;
-	uint64_t tls_size, tls_align; /* PT_TLS: memsz and alignment, else 0 */
-	uint64_t entry;               /* enclave_entry, else e_entry */
-	uint64_t metadata_offset, metadata_room; /* file offset and bytes; 0 if there is no note */
-	uint64_t layout_symbol, layout_symbol_size; /* address of bawn_enclave_layout, else 0 */
-	char undefined[64];           /* the first undefined symbol, "" if none */
-	bool is_simulation, is_encrypted, has_global_data;
-	uint8_t *textrel; /* DT_TEXTREL: bitmap of pages with relocations, else NULL; image_elf_free's */
-	uint64_t textrel_pages;
-};
-int image_elf_parse(struct image_elf *f, const void *p, size_t n, struct bawn_error *e);
-void image_elf_free(struct image_elf *f);
-/* File offset of n bytes of initialised data at an address, or false. */
-bool image_elf_offset(const struct image_elf *f, uint64_t vaddr, uint64_t n, uint64_t *offset);
+void image_config_default(struct image_config *c);
+/* What a SIGSTRUCT says, as the default for signing again. The date is left open. */
+void image_config_from_sigstruct(struct image_config *c, const struct isa_sigstruct *s);
+/*
+ * Lines "key = value", "#" begins a comment; see bawn-sign(1). What is not
+ * said stays as it is in c. Errors name the line.
+ */
+int image_config_parse(const void *text, size_t n, struct image_config *c, struct bawn_error *e);
+/* yyyymmdd from text to BCD, or from seconds since the epoch (UTC). */
+int image_date_parse(const char *text, uint32_t *date, struct bawn_error *e);
+int image_date_from_time(int64_t seconds, uint32_t *date, struct bawn_error *e);
 
-/* ---- metadata.c: the SDK's metadata, bytes to structure ---- */
-
-#define METADATA_MAGIC UINT64_C(0x86A80294635D0E4C)
-#define METADATA_VERSION(major, minor) ((uint64_t)(major) << 32 | (minor))
-#define METADATA_MAJOR(v) ((uint32_t)((v) >> 32))
-#define METADATA_MINOR(v) ((uint32_t)(v))
-
-struct image_dir {
-	uint32_t offset, size;
-};
-struct image_patch {
-	uint64_t dst; /* file offset */
-	uint32_t src, size;
-};
-struct image_elrange {
-	uint64_t image_address, start, size;
-};
-struct image_metadata {
-	struct cur blob; /* exactly `size` bytes of the file */
-	uint64_t version;
-	uint32_t size, tcs_policy, ssa_frame_size, xsave_size, miscselect, tcs_min_pool;
-	uint64_t enclave_size;
-	struct isa_attributes attributes;
-	struct isa_sigstruct sigstruct;
-	struct image_dir patches, layout, elrange, extend;
-};
-/* Find the metadata to use in the note, recording all versions in im. */
-int image_metadata_choose(struct image_metadata *m, const struct image_elf *f,
-			  const struct image_open_options *opt, struct image *im,
-			  struct bawn_error *e);
-int image_metadata_patch(const struct image_metadata *m, size_t i, struct image_patch *out,
-			 struct bawn_error *e);
-int image_metadata_layout(const struct image_metadata *m, struct image *im, struct bawn_error *e);
-int image_metadata_elrange(const struct image_metadata *m, struct image_elrange *out,
-			   struct bawn_error *e);
-/* A second ELF file behind the first (OpenSSL's FIPS module): false if there is none. */
-int image_metadata_shared_object(const struct image_metadata *m, bool *found, uint64_t *file_offset,
-				 uint64_t *size, uint64_t *mem_offset, struct bawn_error *e);
-
-/* ---- the two readers; im is fresh, options are never NULL ---- */
-
-int image_read_sdk(struct image *im, const void *p, size_t n, const struct image_open_options *opt,
-		   struct bawn_error *e);
-int image_read_sgxs(struct image *im, const void *p, size_t n,
-		    const struct image_open_options *opt, struct bawn_error *e);
+/*
+ * Lay out an enclave of the kit: write metadata without a signature into the
+ * note of the n bytes of its file, replacing what there was.
+ */
+int image_lay_out(uint8_t *file, size_t n, const struct image_config *c, struct bawn_error *e);
+/* The SIGSTRUCT to be signed: all but modulus, signature, q1 and q2. c->date must be set. */
+void image_sigstruct_make(struct isa_sigstruct *s, const struct image_config *c,
+			  const uint8_t mrenclave[32]);
+/* Put key and signature (little-endian) in, compute q1 and q2, check the whole. */
+int image_sigstruct_complete(struct isa_sigstruct *s, const uint8_t modulus[CRYPTO_RSA_BYTES],
+			     const uint8_t signature[CRYPTO_RSA_BYTES], struct bawn_error *e);
+/* Write SIGSTRUCT, and the attributes to ask for, into every metadata of an SDK-format file. */
+int image_store_sigstruct(uint8_t *file, size_t n, const struct image_config *c,
+			  const struct isa_sigstruct *s, struct bawn_error *e);
 
 #endif

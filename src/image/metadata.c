@@ -2,13 +2,12 @@
  * The metadata that Intel's signer and ours leave in .note.sgxmeta: from bytes
  * to structures, each field bounded. doc/ENCLAVE-FORMAT.md has the layout.
  */
-#include "image/image.h"
+#include "image/internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define METADATA_MIN 0x760u /* all fields up to the first two directories */
-#define DIR_OFFSET 0x750u
 #define LAYOUT_ENTRY 32u
 #define PATCH_ENTRY 32u
 #define EXTEND_ENTRY 16u
@@ -26,7 +25,7 @@ static int read_dir(const struct image_metadata *m, unsigned i, struct image_dir
 {
 	struct cur c, content;
 
-	if (!cur_at(&m->blob, DIR_OFFSET + 8 * i, 8, &c) || !cur_le32(&c, &d->offset) ||
+	if (!cur_at(&m->blob, METADATA_DIRS + 8 * i, 8, &c) || !cur_le32(&c, &d->offset) ||
 	    !cur_le32(&c, &d->size))
 		return bad(e, "it is too short for its directories");
 	if (!cur_at(&m->blob, d->offset, d->size, &content))

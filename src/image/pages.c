@@ -1,5 +1,5 @@
 /* The page stream under construction: runs, the pages they own, and what must hold of the whole. */
-#include "image/image.h"
+#include "image/internal.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
  * An SDK-format file to pages: patched segments first, then the layout table.
  * The order and every rule here are part of the measurement.
  */
-#include "image/image.h"
+#include "image/internal.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,7 +4,7 @@
  * UNSIZED stands for an ECREATE whose size is still open, UNMEASRD for data
  * that is loaded and not measured. doc/ENCLAVE-FORMAT.md.
  */
-#include "image/image.h"
+#include "image/internal.h"
 
 #include <string.h>
 
