@@ -4,6 +4,8 @@
 
 /* One line for each subcommand, in the order of `bawn help`. */
 #define COMMANDS(X)                                                                                \
+	X(inspect)                                                                                 \
+	X(measure)                                                                                 \
 	X(sign)                                                                                    \
 	X(help)                                                                                    \
 	X(completion)

@@ -139,6 +139,12 @@ int image_measure(const struct image *im, uint8_t mrenclave[32], struct bawn_err
 void image_count(const struct image *im, uint64_t *added, uint64_t *measured);
 /* MRSIGNER: SHA-256 of the little-endian modulus. */
 void image_mrsigner(const struct isa_sigstruct *s, uint8_t mrsigner[32]);
+/* What of a SIGSTRUCT holds, each by itself. */
+struct image_verdict {
+	const char *flaw; /* of header, exponent, vendor or reserved bytes; NULL: none */
+	bool rsa, q1, q2;
+};
+void image_sigstruct_examine(const struct isa_sigstruct *s, struct image_verdict *v);
 /* Constants, exponent, RSA signature, q1 and q2: 0 or BAWN_ERR_FORMAT / BAWN_ERR_SIGNATURE naming what fails. */
 int image_sigstruct_check(const struct isa_sigstruct *s, struct bawn_error *e);
 /* Exactly 1808 bytes. */

@@ -9,26 +9,35 @@ void image_mrsigner(const struct isa_sigstruct *s, uint8_t mrsigner[32])
 	crypto_sha256(s->modulus, sizeof(s->modulus), mrsigner);
 }
 
-int image_sigstruct_check(const struct isa_sigstruct *s, struct bawn_error *e)
+void image_sigstruct_examine(const struct isa_sigstruct *s, struct image_verdict *v)
 {
 	uint8_t body[ISA_SIGSTRUCT_SIGNED], digest[32];
 	uint8_t q1[CRYPTO_RSA_BYTES], q2[CRYPTO_RSA_BYTES];
-	const char *flaw = isa_sigstruct_flaw(s);
-	int rc;
 
-	if (flaw)
-		return err_set(e, BAWN_ERR_FORMAT, "%s", flaw);
+	memset(v, 0, sizeof(*v));
+	v->flaw = isa_sigstruct_flaw(s);
 	isa_sigstruct_signed(s, body);
 	crypto_sha256(body, sizeof(body), digest);
-	rc = crypto_rsa3_verify(s->signature, s->modulus, digest, e);
-	if (rc)
-		return rc;
-	rc = crypto_rsa3_quotients(s->signature, s->modulus, q1, q2, e);
-	if (rc)
-		return rc;
-	if (memcmp(s->q1, q1, sizeof(q1)) != 0)
+	v->rsa = crypto_rsa3_verify(s->signature, s->modulus, digest, NULL) == 0;
+	if (crypto_rsa3_quotients(s->signature, s->modulus, q1, q2, NULL) == 0) {
+		v->q1 = memcmp(s->q1, q1, sizeof(q1)) == 0;
+		v->q2 = memcmp(s->q2, q2, sizeof(q2)) == 0;
+	}
+}
+
+int image_sigstruct_check(const struct isa_sigstruct *s, struct bawn_error *e)
+{
+	struct image_verdict v;
+
+	image_sigstruct_examine(s, &v);
+	if (v.flaw)
+		return err_set(e, BAWN_ERR_FORMAT, "%s", v.flaw);
+	if (!v.rsa)
+		return err_set(e, BAWN_ERR_SIGNATURE,
+			       "SIGSTRUCT's RSA signature is not by the key in it");
+	if (!v.q1)
 		return err_set(e, BAWN_ERR_SIGNATURE, "SIGSTRUCT.Q1 is not floor(s^2 / n)");
-	if (memcmp(s->q2, q2, sizeof(q2)) != 0)
+	if (!v.q2)
 		return err_set(e, BAWN_ERR_SIGNATURE,
 			       "SIGSTRUCT.Q2 is not floor((s^3 - q1 * s * n) / n)");
 	return 0;
