@@ -289,7 +289,8 @@ void cpu_elrange_unmap(struct cpu_epc *epc);
 int cpu_engine_start(struct bawn_error *e);
 /*
  * __vdso_sgx_enter_enclave on the emulated CPU: same registers, same frame,
- * same struct, same return values.
+ * same struct, same return values. A C function with all that goes with it; the
+ * kernel's own is not: after an exception it returns with R12 to R15 zero.
  */
 int cpu_enter_enclave(unsigned long rdi, unsigned long rsi, unsigned long rdx, unsigned int leaf,
 		      unsigned long r8, unsigned long r9, struct isa_run *run);

@@ -55,7 +55,7 @@
 
 /* struct cpu_entry, and where it lies below RBP in cpu_enter_enclave */
 #define ENTRY_SIZE 128
-#define ENTRY_AT (-8 - ENTRY_SIZE)
+#define ENTRY_AT (-40 - ENTRY_SIZE)
 #define E_RDI 0
 #define E_RSI 8
 #define E_RDX 16

@@ -209,8 +209,10 @@ cpu_handler_restorer:
  * int cpu_enter_enclave(rdi, rsi, rdx, ecx = leaf, r8, r9, run on the stack)
  *
  * The frame: 16(%rbp) run, 8(%rbp) return address, 0(%rbp) the caller's RBP,
- * -8(%rbp) its RBX, below that a struct cpu_entry. RSP belongs to the enclave
- * from here on: what it pushed on this stack before an EEXIT is still there at
+ * -8(%rbp) to -40(%rbp) its RBX and R12 to R15, below that a struct cpu_entry.
+ * The kernel's function leaves R12 to R15 as they are after an exit, which is
+ * zero after an exception; giving them back makes this one callable from C.
+ * RSP belongs to the enclave from here on: what it pushed on this stack before an EEXIT is still there at
  * the next entry. RBP is ours at every exit, since the enclave must bring it
  * back on EEXIT, and an AEX does (SDM 40.3, URBP).
  */
@@ -227,6 +229,14 @@ cpu_enter_enclave:
 	.cfi_def_cfa	%rbp, 16
 	push	%rbx
 	.cfi_offset	%rbx, -24
+	push	%r12
+	.cfi_offset	%r12, -32
+	push	%r13
+	.cfi_offset	%r13, -40
+	push	%r14
+	.cfi_offset	%r14, -48
+	push	%r15
+	.cfi_offset	%r15, -56
 	sub	$ENTRY_SIZE, %rsp
 	mov	%ecx, %eax
 
@@ -336,11 +346,19 @@ cpu_enter_enclave:
 	xor	%eax, %eax
 .Lout:
 	mov	-8(%rbp), %rbx
+	mov	-16(%rbp), %r12
+	mov	-24(%rbp), %r13
+	mov	-32(%rbp), %r14
+	mov	-40(%rbp), %r15
 	leave
 	.cfi_remember_state
 	.cfi_def_cfa	%rsp, 8
 	.cfi_restore	%rbp
 	.cfi_restore	%rbx
+	.cfi_restore	%r12
+	.cfi_restore	%r13
+	.cfi_restore	%r14
+	.cfi_restore	%r15
 	ret
 	.cfi_restore_state
 
