@@ -194,6 +194,8 @@ int image_date_from_time(int64_t seconds, uint32_t *date, struct bawn_error *e);
  * note of the n bytes of its file, replacing what there was.
  */
 int image_lay_out(uint8_t *file, size_t n, const struct image_config *c, struct bawn_error *e);
+/* SECS.ATTRIBUTES that a loader should ask for, given what is signed. */
+struct isa_attributes image_wanted_attributes(const struct image_config *c);
 /* The SIGSTRUCT to be signed: all but modulus, signature, q1 and q2. c->date must be set. */
 void image_sigstruct_make(struct isa_sigstruct *s, const struct image_config *c,
 			  const uint8_t mrenclave[32]);

@@ -86,8 +86,6 @@ int image_metadata_patch(const struct image_metadata *m, size_t i, struct image_
 int image_metadata_layout(const struct image_metadata *m, struct image *im, struct bawn_error *e);
 int image_metadata_elrange(const struct image_metadata *m, struct image_elrange *out,
 			   struct bawn_error *e);
-/* SECS.ATTRIBUTES and MISCSELECT that a loader should ask for, given what was signed. */
-struct isa_attributes image_wanted_attributes(const struct image_config *c);
 /* Bytes of XSAVE state and pages per SSA frame for the largest form of these features. */
 uint32_t image_xsave_size(uint64_t xfrm);
 uint32_t image_ssa_pages(uint64_t xfrm);

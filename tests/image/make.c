@@ -326,6 +326,96 @@ void make_plain(struct made *out, uint64_t version)
 	bytes_free(&meta);
 }
 
+void make_rich(struct made *made)
+{
+	const struct make_layout layout[] = {
+		{ 1, 1, 4, 0x5000, 0, 0, RW },
+		{ 3, 8, 4, 0x9000, 0, 0, RW },
+		{ 8, 3, 2, 0xe000, 0xcccccccc, 0, RW },
+		{ 4, 3, 1, 0x10000, 72, META_TCS, SECINFO_OF_PT(PT_TCS) },
+		{ 5, 3, 1, 0x11000, 256, META_DATA, RW },
+		GROUP(0x1009, 3, 2, 0x4000),
+		{ 14, 0x28, 1, 0x1c000, 72, META_TCS, SECINFO_OF_PT(PT_TCS) },
+		GROUP(0x1013, 1, 3, 0x1000),
+	};
+	const struct image_patch patches[] = { { 0x28, META_DATA, 8 }, { 0x1ff0, META_DATA, 32 } };
+	const struct image_elrange r = { 0x20000, 0, 0x40000 };
+	struct make_meta m = { .version = METADATA_VERSION(13, 3),
+			       .enclave_size = 0x20000,
+			       .layout = layout,
+			       .nlayout = ARRAY_LEN(layout),
+			       .patches = patches,
+			       .npatches = ARRAY_LEN(patches),
+			       .elrange = &r };
+	struct make_elf d = { .segment = { { 0x1000, 0x1800, 0x1800, PF_R | PF_X },
+					   { 0x3100, 0x400, 0x1200, PF_R | PF_W } },
+			      .nsegments = 2,
+			      .symbols = { "enclave_entry", "g_global_data" },
+			      .textrel = 0x1ffc };
+	struct bytes b = { 0 };
+
+	make_meta(&b, &m);
+	m.version = METADATA_VERSION(1, 5);
+	m.elrange = NULL;
+	m.nlayout = 6;
+	make_meta(&b, &m);
+	d.meta = b.p;
+	d.meta_n = b.n;
+	d.meta_room = b.n + 64;
+	make_elf(made, &d);
+	bytes_free(&b);
+}
+
+const struct make_elf plain_kit = { .segment = { { 0x1000, 0x1800, 0x1800, PF_R | PF_X },
+						 { 0x3100, 0x400, 0x1200, PF_R | PF_W } },
+				    .nsegments = 2,
+				    .layout_at = 0x3100,
+				    .meta_room = 0x2000 };
+
+void make_kit(struct made *out, const struct make_elf *d)
+{
+	make_elf(out, d);
+	for (size_t i = 0; i < d->nsegments; i++) {
+		const struct make_segment *s = &d->segment[i];
+		uint64_t in_segment = d->layout_at - s->vaddr;
+
+		if (d->layout_at < s->vaddr || in_segment + 296 > s->filesz)
+			continue;
+		uint8_t *p = out->file.p + out->segment[i] + in_segment;
+		memset(p, 0, 296);
+		memcpy(p, "BAWNLAYO", 8);
+		put_le64(p + 8, 296);
+	}
+}
+
+/* ---- streams ---- */
+
+static void stream_page(struct bytes *b, uint64_t offset, uint64_t flags, const char *tag)
+{
+	size_t at = bytes_grow(b, 64);
+
+	memcpy(b->p + at, "EADD", 4);
+	put_le64(b->p + at + 8, offset);
+	put_le64(b->p + at + 16, flags);
+	for (unsigned c = 0; tag && c < 16; c++) {
+		at = bytes_grow(b, 320);
+		memcpy(b->p + at, tag, strlen(tag));
+		put_le64(b->p + at + 8, offset + 256 * c);
+	}
+}
+
+void make_stream(struct bytes *b, const char *tag)
+{
+	bytes_grow(b, 64);
+	memcpy(b->p, tag, strlen(tag));
+	put_le32(b->p + 8, 1);
+	put_le64(b->p + 12, *tag == 'U' ? 0x1008 : 0x10000);
+	stream_page(b, 0x1000, RW, "EEXTEND");
+	stream_page(b, 0x2000, RW, NULL);
+	stream_page(b, 0x3000, SECINFO_OF_PT(PT_TCS), "EEXTEND");
+	stream_page(b, 0x4000, RW, "UNMEASRD");
+}
+
 /* ---- the expected measurement ---- */
 
 static void block(struct expect *x, const char *tag, uint64_t a, uint64_t b)

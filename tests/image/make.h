@@ -76,6 +76,14 @@ void make_elf(struct made *out, const struct make_elf *d);
 extern const struct make_layout plain_layout[];
 extern const size_t plain_layout_n;
 void make_plain(struct made *out, uint64_t version);
+/* All that metadata can have: patches, groups, content, dynamic entries, two versions. */
+void make_rich(struct made *made);
+/* An ELF file with a fresh bawn_enclave_layout where layout_at says, if a segment has data there. */
+void make_kit(struct made *out, const struct make_elf *d);
+/* What most tests of it use; the block is at 0x3100. */
+extern const struct make_elf plain_kit;
+/* A stream with measured, unmeasured and empty pages and a TCS; tag: ECREATE or UNSIZED. */
+void make_stream(struct bytes *out, const char *tag);
 
 /* ---- the expected measurement ---- */
 

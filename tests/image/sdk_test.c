@@ -368,7 +368,8 @@ static void test_shared_object(void)
 	im = build(&made, &elf, &meta, NULL);
 	ok(im == NULL, "one beyond the end of the file is refused");
 	bytes_grow(&made.file, 3);
-	memcpy(made.file.p + bytes_grow(&made.file, inner.file.n), inner.file.p, inner.file.n);
+	bytes_grow(&made.file, inner.file.n);
+	memcpy(made.file.p + object[0], inner.file.p, inner.file.n);
 	im = open_made(&made, NULL);
 	expect_begin(&x, 1, 0x10000);
 	expect_segment_page(&x, &elf.segment[0], 0x1000, 0x1000, RX);
@@ -437,7 +438,7 @@ static void test_versions(void)
 	make_versions(&made, unknown, 1);
 	is_int(chosen(&made, &any), 0, "4.x is unknown");
 	bytes_free(&made.file);
-	static const uint64_t many[9] = { v[0], v[0], v[0], v[0], v[0], v[0], v[0], v[0], v[0] };
+	const uint64_t many[9] = { v[0], v[0], v[0], v[0], v[0], v[0], v[0], v[0], v[0] };
 	make_versions(&made, many, 9);
 	is_int(chosen(&made, &any), 0, "nine versions are too many");
 	bytes_free(&made.file);
