@@ -51,8 +51,31 @@ $$(ENCLAVE_BUILD)/$(1).so: $$(call enclave_obj,$$(sort $$(wildcard enclaves/$(1)
 	$$(Q)$$(ENCLAVE_CC) $$(ENCLAVE_LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) -l:libbearssl.a
 	@! readelf -rW $$@ | grep R_X86_64_ | grep -v R_X86_64_RELATIVE
 endef
-ENCLAVES := witness
-$(foreach e,$(ENCLAVES),$(eval $(call enclave_rule,$(e))))
-enclaves: $(ENCLAVES:%=$(ENCLAVE_BUILD)/%.so)
+$(eval $(call enclave_rule,witness))
+
+# Development keys belong to this build tree alone: they are made here and go with it.
+$(BUILD)/keys/%.pem: | $(CLI)
+	@mkdir -p $(@D)
+	$(Q)$(CLI) sign --new-key $@ >/dev/null
+
+# $(1): the signed enclave, of $(2).so with $(3).conf by key $(4).
+define sign_rule
+$$(ENCLAVE_BUILD)/$(1).signed.so: $$(ENCLAVE_BUILD)/$(2).so enclaves/$(2)/$(3).conf \
+		$$(BUILD)/keys/$(4).pem $$(CLI)
+	$$(call say,SIGN)
+	$$(Q)$$(CLI) sign --key $$(BUILD)/keys/$(4).pem --config enclaves/$(2)/$(3).conf \
+		--output $$@ $$< >/dev/null
+enclaves: $$(ENCLAVE_BUILD)/$(1).signed.so
+endef
+$(eval $(call sign_rule,witness,witness,witness,development))
+$(eval $(call sign_rule,witness-other,witness,witness,other))
+$(eval $(call sign_rule,witness-unbound,witness,witness-unbound,development))
+$(eval $(call sign_rule,witness-provision,witness,witness-provision,development))
+
+# The demo is an example: of the public interface, and with the library that gets installed.
+$(BUILD)/examples/%: $(BUILD)/obj/examples/%.o $(STATIC)
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
 
 -include $(shell find $(ENCLAVE_BUILD)/obj -name '*.d' 2>/dev/null)
