@@ -1,0 +1,138 @@
+/* What this machine has for enclaves. Changes nothing. */
+#include "dev/internal.h"
+
+#include <cpuid.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define CPUID_SGX 0x12u
+#define HWCAP2_FSGSBASE_BIT 2u
+#define ARCH_SET_CPUID_CODE 0x1012
+
+struct leaf {
+	uint32_t a, b, c, d;
+};
+
+static struct leaf cpuid(uint32_t leaf, uint32_t sub)
+{
+	struct leaf r = { 0 };
+
+	__get_cpuid_count(leaf, sub, &r.a, &r.b, &r.c, &r.d);
+	return r;
+}
+
+/* EPC sections: sub-leaves from 2, type 1 in EAX 3:0 (SDM volume 2, CPUID leaf 12H). */
+static uint64_t epc_bytes(void)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t sub = 2; sub < 66; sub++) {
+		struct leaf l = cpuid(CPUID_SGX, sub);
+
+		if ((l.a & 0xf) != 1)
+			break;
+		sum += (uint64_t)(l.d & 0xfffff) << 32 | (l.c & 0xfffff000);
+	}
+	return sum;
+}
+
+void dev_probe_cpu(struct dev_probe *out)
+{
+	struct leaf l7 = cpuid(7, 0), l12, attr;
+
+	out->cpu_sgx = l7.b & 1u << 2;
+	if (!out->cpu_sgx)
+		return;
+	out->launch_control = l7.c & 1u << 30;
+	l12 = cpuid(CPUID_SGX, 0);
+	attr = cpuid(CPUID_SGX, 1);
+	out->sgx1 = l12.a & 1;
+	out->sgx2 = l12.a & 2;
+	out->kss = attr.a & ATTR_KSS;
+	out->aexnotify = (attr.a & ATTR_AEXNOTIFY) && (l12.a & 1u << 11); /* with EDECCSSA */
+	out->epc_size = epc_bytes();
+}
+
+void dev_hardware_features(struct dev_features *f)
+{
+	struct leaf l12 = cpuid(CPUID_SGX, 0), attr = cpuid(CPUID_SGX, 1);
+	struct dev_probe p = { 0 };
+
+	dev_probe_cpu(&p);
+	f->xfrm = (uint64_t)attr.d << 32 | attr.c;
+	f->miscselect = l12.b;
+	f->sgx2 = p.sgx2;
+	f->kss = p.kss;
+	f->aexnotify = p.aexnotify;
+}
+
+static void probe_node(enum dev_node_id id, struct dev_node *n)
+{
+	struct statvfs vfs;
+	int fd;
+
+	n->path = dev_node_paths[id][0];
+	n->open_errno = ENOENT;
+	for (size_t i = 0; dev_node_paths[id][i]; i++) {
+		if (access(dev_node_paths[id][i], F_OK) != 0)
+			continue;
+		n->path = dev_node_paths[id][i];
+		n->present = true;
+		fd = open(n->path, O_RDWR | O_CLOEXEC);
+		n->open_errno = fd < 0 ? errno : 0;
+		if (fd >= 0)
+			close(fd);
+		n->noexec = statvfs(n->path, &vfs) == 0 && (vfs.f_flag & ST_NOEXEC);
+		return;
+	}
+}
+
+static bool have_memfd(void)
+{
+	int fd = memfd_create("bawn-probe", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	close(fd);
+	return true;
+}
+
+void dev_probe(struct dev_probe *out)
+{
+	*out = (struct dev_probe){ 0 };
+	dev_probe_cpu(out);
+	for (int i = 0; i < DEV_NODES; i++)
+		probe_node((enum dev_node_id)i, &out->node[i]);
+	out->vdso = dev_vdso_enter() != NULL;
+	if (out->node[DEV_NODE_ENCLAVE].present && !out->node[DEV_NODE_ENCLAVE].open_errno) {
+		struct dev d = { .fd = -1 };
+
+		if (!dev_kernel_open(&d, NULL)) {
+			out->driver_sgx2 = d.features.sgx2;
+			d.ops->close(&d);
+		}
+	}
+	out->fsgsbase = getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE_BIT;
+	out->memfd = have_memfd();
+	/* Turning CPUID on is what it is already: the answer tells whether it could be turned off. */
+	out->cpuid_faulting = syscall(SYS_arch_prctl, ARCH_SET_CPUID_CODE, 1UL) == 0;
+	out->emulation = out->fsgsbase && out->memfd;
+}
+
+enum dev_kind dev_probe_choice(const struct dev_probe *p)
+{
+	const struct dev_node *k = &p->node[DEV_NODE_ENCLAVE], *i = &p->node[DEV_NODE_ISGX];
+
+	if (k->present && !k->open_errno && p->vdso)
+		return DEV_KERNEL;
+	if (!k->present && i->present && !i->open_errno)
+		return DEV_ISGX;
+	return DEV_AUTO;
+}
