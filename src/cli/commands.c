@@ -6,6 +6,7 @@
 #define COMMANDS(X)                                                                                \
 	X(inspect)                                                                                 \
 	X(measure)                                                                                 \
+	X(load)                                                                                    \
 	X(sign)                                                                                    \
 	X(help)                                                                                    \
 	X(completion)

@@ -132,6 +132,14 @@ int host_alive(const struct bawn_enclave *en, struct bawn_error *e);
 /* Give the enclave up: from now on all calls end. */
 void host_kill(struct bawn_enclave *en, enum host_state why);
 
+/*
+ * The second half of bawn_enclave_load: an image on a device, which becomes the
+ * enclave's (*dev is NULL afterwards in any case). im may be freed afterwards.
+ * started: when the loading began, for the timings.
+ */
+int host_load_image(struct bawn_enclave **out, struct image *im, struct dev **dev,
+		    const struct bawn_options *opt, uint64_t started, struct bawn_error *e);
+
 /* ---- threads.c ---- */
 
 int host_threads_init(struct bawn_enclave *en, const struct image *im, struct bawn_error *e);

@@ -273,9 +273,10 @@ static int build(struct bawn_enclave *en, struct image *im, const struct bawn_op
 		return r;
 
 	en->enter = en->dev->enter;
-	en->edmm = en->dev->features.sgx2 && METADATA_MAJOR(im->metadata_version) % 10 == 3;
+	en->edmm = en->dev->features.sgx2 && (im->metadata_version >> 32) % 10 == 3;
 	en->bound = im->format == IMAGE_SDK && im->tcs_policy == 0;
-	en->aexnotify = en->secs.attributes.flags & ATTR_AEXNOTIFY;
+	/* The kit's enclaves handle exceptions by an entry of their own in any case. */
+	en->aexnotify = (en->secs.attributes.flags & ATTR_AEXNOTIFY) && !im->is_kit;
 	fill_info(en, im);
 	r = host_threads_init(en, im, e);
 	if (!r)
@@ -322,15 +323,37 @@ static struct bawn_enclave *allocate(const struct bawn_options *opt)
 	return en;
 }
 
+int host_load_image(struct bawn_enclave **out, struct image *im, struct dev **dev,
+		    const struct bawn_options *opt, uint64_t started, struct bawn_error *e)
+{
+	struct bawn_enclave *en = allocate(opt);
+	int r;
+
+	*out = NULL;
+	if (!en) {
+		dev_free(dev);
+		return err_nomem(e);
+	}
+	en->dev = *dev;
+	*dev = NULL;
+	r = build(en, im, opt, started, e);
+	if (r) {
+		destroy(en);
+		return r;
+	}
+	*out = en;
+	return 0;
+}
+
 /* From a path, or from n bytes at file. */
 static int load(struct bawn_enclave **out, const char *path, const void *file, size_t n,
 		const struct bawn_options *opt, struct bawn_error *e)
 {
 	static const struct bawn_options defaults;
 	struct image_open_options how = { 0 };
-	struct bawn_enclave *en;
-	struct image *im = NULL;
 	uint64_t started = clock_ns();
+	struct image *im = NULL;
+	struct dev *dev = NULL;
 	enum dev_kind kind;
 	int r;
 
@@ -340,26 +363,18 @@ static int load(struct bawn_enclave **out, const char *path, const void *file, s
 	r = check_options(opt, e);
 	if (!r)
 		r = dev_kind_parse(opt->device, &kind, e);
+	/* The device first: which of a file's layouts to take depends on it. */
+	if (!r)
+		r = dev_open(&dev, kind, opt->platform, e);
 	if (r)
 		return r;
-	en = allocate(opt);
-	if (!en)
-		return err_nomem(e);
-	/* The device first: which of a file's layouts to take depends on it. */
-	r = dev_open(&en->dev, kind, opt->platform, e);
-	if (!r) {
-		how.edmm = en->dev->features.sgx2;
-		r = path ? image_open(&im, path, &how, e) : image_open_memory(&im, file, n, &how, e);
-	}
+	how.edmm = dev->features.sgx2;
+	r = path ? image_open(&im, path, &how, e) : image_open_memory(&im, file, n, &how, e);
 	if (!r)
-		r = build(en, im, opt, started, e);
+		r = host_load_image(out, im, &dev, opt, started, e);
 	image_free(&im);
-	if (r) {
-		destroy(en);
-		return r;
-	}
-	*out = en;
-	return 0;
+	dev_free(&dev);
+	return r;
 }
 
 int bawn_enclave_load(struct bawn_enclave **out, const char *path, const struct bawn_options *opt,
