@@ -93,6 +93,7 @@ struct bawn_options {
 	bool debug;           /* ATTRIBUTES.DEBUG: the enclave's memory is open to debuggers */
 	bool no_init;         /* end with EINIT: for enclaves that do not speak doc/RUNTIME-ABI.md */
 	bool no_wait;         /* BAWN_ERR_BUSY when all TCSs are taken, instead of waiting for one */
+	bool allow_development; /* hardware: load what a development key signed, whose key is no secret */
 	const void *sigstruct;     /* SIGSTRUCT (1808 bytes) in place of the file's own, or NULL */
 	const void *token;         /* EINITTOKEN (304 bytes), needed where launch control is locked */
 	const uint8_t *config_id;  /* 64 bytes, or NULL; needs an enclave with ATTRIBUTES.KSS */

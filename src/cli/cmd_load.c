@@ -12,6 +12,8 @@ static const struct cli_option options[] = {
 	{ .name = "sigstruct", .value = "FILE", .help = "the signature, instead of the file's own" },
 	{ .name = "token", .value = "FILE", .help = "the launch token, where launch control is locked" },
 	{ .name = "debug", .help = "load as debug enclaves, whose memory is open" },
+	{ .name = "allow-development",
+	  .help = "on hardware too, load what a development key has signed" },
 	{ .name = "no-init", .help = "stop after EINIT: enclaves that speak another entry ABI" },
 	CLI_OPT_JSON,
 	{ 0 }
@@ -120,6 +122,7 @@ static int run(struct cli *c)
 		.platform = cli_value(c, "platform"),
 		.debug = cli_flag(c, "debug"),
 		.no_init = cli_flag(c, "no-init"),
+		.allow_development = cli_flag(c, "allow-development"),
 	};
 	struct json *j = NULL;
 	uint8_t *sigstruct, *token = NULL;

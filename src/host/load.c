@@ -189,6 +189,20 @@ static int usable(const struct image *im, struct bawn_error *e)
 	return 0;
 }
 
+/*
+ * Keys of a build tree lie where everybody can use them: what they signed is
+ * nobody's in particular, and hardware's word for it would mislead.
+ */
+static int vetted(const struct bawn_enclave *en, const struct image *im,
+		  const struct bawn_options *opt, struct bawn_error *e)
+{
+	if (en->dev->emulated || opt->allow_development ||
+	    im->sigstruct.swdefined != ISA_SWDEFINED_DEVELOPMENT)
+		return 0;
+	return err_set(e, BAWN_ERR_DENIED, "signed with a development key: sign it with one that is "
+		       "kept, or say allow_development (--allow-development)");
+}
+
 /* A signature from elsewhere; where the file has no metadata, it also says what to ask for. */
 static void replace_sigstruct(struct image *im, const void *sigstruct)
 {
@@ -258,6 +272,8 @@ static int build(struct bawn_enclave *en, struct image *im, const struct bawn_op
 	if (opt->sigstruct)
 		replace_sigstruct(im, opt->sigstruct);
 	r = usable(im, e);
+	if (!r)
+		r = vetted(en, im, opt, e);
 	if (!r)
 		r = make_secs(en, im, opt, e);
 	if (!r)

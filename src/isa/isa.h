@@ -314,6 +314,8 @@ struct isa_sigstruct {
 	uint8_t q1[384];
 	uint8_t q2[384];
 } __attribute__((packed));
+/* "BDEV" in SWDEFINED: signed with a key of a build tree, which is no secret. */
+#define ISA_SWDEFINED_DEVELOPMENT UINT32_C(0x56454442)
 /* The signed bytes: 0..127 and 900..1027, as the 256 bytes that are hashed. */
 #define ISA_SIGSTRUCT_SIGNED 256
 void isa_sigstruct_signed(const struct isa_sigstruct *s, uint8_t out[ISA_SIGSTRUCT_SIGNED]);

@@ -1,4 +1,4 @@
-/* An enclave made by hand (raw.S), to be loaded with thread layouts that no tool makes. */
+/* An enclave made by hand (raw_enclave.S), to be loaded with thread layouts that no tool makes. */
 #ifndef TESTS_HOST_RAW_H
 #define TESTS_HOST_RAW_H
 
