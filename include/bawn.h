@@ -381,6 +381,7 @@ struct bawn_policy {
 	size_t refused_advisory_count;
 	const char *const *accepted_advisories; /* if not NULL: none but these */
 	size_t accepted_advisory_count;
+	/* If only one of the two lists is given, a quote of the other TEE is not accepted. */
 	const struct bawn_enclave_rule *enclaves; /* if not NULL: an SGX quote must meet one of them */
 	size_t enclave_count;
 	const struct bawn_td_rule *tds; /* if not NULL: a TDX quote must meet one of them */
@@ -435,8 +436,8 @@ struct bawn_shortfall {
 	char type[48];      /* what it is, such as "SGX Late Microcode Update"; "" if not told */
 };
 
-#define BAWN_ADVISORIES_MAX 128
-#define BAWN_SHORTFALLS_MAX 35
+#define BAWN_ADVISORIES_MAX 192
+#define BAWN_SHORTFALLS_MAX 40
 
 /* Identity and configuration of an enclave, from its report (SDM 38.15). */
 struct bawn_sgx_report {

@@ -21,13 +21,14 @@
 
 #define ATTEST_QUOTE_MAX 65536u   /* bytes of a quote that are looked at */
 #define ATTEST_JSON_MAX 262144u   /* bytes of a TCB info or QE identity */
-#define ATTEST_CRL_MAX 524288u    /* bytes of a revocation list, as DER */
+#define ATTEST_CRL_MAX 131072u    /* bytes of a revocation list, as DER */
 #define ATTEST_CERT_MAX 4096u     /* bytes of a certificate, as DER */
 #define ATTEST_CHAIN_TEXT_MAX 32768u /* bytes of a chain as PEM, text between blocks included */
 #define ATTEST_LEVELS_MAX 64      /* TCB levels of a TCB info */
 #define ATTEST_SVN_LEVELS_MAX 96  /* levels of a QE identity, or of all TDX modules together */
 #define ATTEST_MODULES_MAX 16     /* TDX module identities */
 #define ATTEST_ADVISORIES_MAX 96  /* different advisories in one TCB info or QE identity */
+#define ATTEST_ADVISORY_BUCKETS 256
 #define ATTEST_ADVISORY_REFS_MAX 2048 /* uses of them, all levels together */
 
 /* ======================= quotes ======================= */
@@ -140,11 +141,18 @@ int attest_pem_next(struct cur *text, const char *label, uint8_t *buf, size_t ma
 
 /* ======================= root, names, chains ======================= */
 
+#define ATTEST_NAME_PARTS 8
 struct attest_names {
-	char root[64], pck_ca[2][64], pck[64], tcb_signing[64];
-	char rest[256];
-	bool check_rest;
+	char root[64], pck_ca[2][64], pck[64], tcb_signing[64]; /* common names; pck_ca[1] may be "" */
+	bool check_rest; /* the attributes that follow must be these, in this order */
+	size_t rest_count;
+	struct {
+		uint8_t attribute; /* last byte of the OID 2.5.4.x */
+		char value[64];
+	} rest[ATTEST_NAME_PARTS];
 };
+/* True if the name is this common name and names->rest. */
+bool attest_name_is(struct cur name, const char *cn, const struct attest_names *names);
 
 /* The trust anchor: a name and a key. */
 struct attest_anchor {
@@ -184,7 +192,7 @@ struct attest_crl {
 	uint8_t signature[64];
 	struct cur entries;   /* the body of revokedCertificates, maybe empty; checked entry by entry */
 	size_t count;
-	struct attest_serial number; /* cRLNumber */
+	uint8_t number[20];   /* cRLNumber, big-endian */
 };
 int attest_crl_parse(const void *der, size_t n, struct attest_crl *c, struct bawn_error *e);
 /* Next entry of c->entries, which was checked by attest_crl_parse; false at the end. */
@@ -203,6 +211,7 @@ struct attest_advisories {
 	uint16_t count, ref_count;
 	char id[ATTEST_ADVISORIES_MAX][32];
 	uint8_t ref[ATTEST_ADVISORY_REFS_MAX];
+	uint8_t bucket[ATTEST_ADVISORY_BUCKETS]; /* of id's, by hash: number + 1 */
 };
 /* A run of references: ref[first] to ref[first + count - 1]. */
 struct attest_refs {
@@ -243,7 +252,7 @@ struct attest_tcb_info {
 	struct attest_tcb_level level[ATTEST_LEVELS_MAX]; /* highest first */
 	struct attest_tdx_module module[ATTEST_MODULES_MAX]; /* [0] is version 0 for TDX */
 	struct attest_svn_level module_level[ATTEST_SVN_LEVELS_MAX];
-	struct attest_component_name sgx_name[16], tdx_name[16];
+	struct attest_component_name sgx_name[16], tdx_name[16]; /* as the highest level tells */
 	struct attest_advisories advisories;
 	struct cur signed_bytes; /* into the text */
 	uint8_t signature[64];
@@ -295,5 +304,38 @@ int attest_evidence_read(const void *der, size_t n, struct attest_evidence *out,
  */
 int attest_evidence_check(const struct attest_evidence *ev, const uint8_t report_data[64],
 			  struct bawn_error *e);
+
+/* ======================= standing ======================= */
+
+/* Which levels a platform meets, and what they say together. */
+struct attest_standing {
+	enum bawn_tcb_status status, platform, qe, module; /* module UNKNOWN: there is none to look at */
+	const struct attest_tcb_level *platform_level;
+	const struct attest_svn_level *qe_level, *module_level; /* module_level may be NULL */
+	const struct attest_tdx_module *module_identity;        /* the same */
+	int64_t date; /* the earliest of the levels' */
+};
+
+/*
+ * tee_tcb_svn: 16 bytes for TDX, NULL for SGX. BAWN_ERR_SIGNATURE if a part is
+ * below every level, or the module is not described.
+ */
+int attest_standing(const struct attest_tcb_info *t, const struct attest_qe_identity *q,
+		    const struct attest_pck *pck, uint16_t qe_isvsvn, const uint8_t *tee_tcb_svn,
+		    struct attest_standing *out, enum bawn_reason *reason, struct bawn_error *e);
+/* The status of a TD that was launched at one standing and runs at another. */
+enum bawn_tcb_status attest_relaunch(enum bawn_tcb_status launch, enum bawn_tcb_status current);
+/* 0 if the QE's report is of the enclave that the identity describes. */
+int attest_qe_check(const struct attest_qe_identity *q, const struct bawn_sgx_report *report,
+		    struct bawn_error *e);
+/* 0 if the TDX module is one that the TCB info describes. */
+int attest_module_check(const struct attest_tcb_info *t, const struct bawn_td_report *td,
+			struct bawn_error *e);
+/* Fills advisories and shortfalls of a result. */
+void attest_explain(const struct attest_tcb_info *t, const struct attest_qe_identity *q,
+		    const struct attest_standing *s, const struct attest_pck *pck, uint16_t qe_isvsvn,
+		    const uint8_t *tee_tcb_svn, struct bawn_verification *out);
+/* BAWN_OK, or BAWN_ERR_DENIED with violations and error of *v set. p NULL: the default. */
+int attest_policy_check(const struct bawn_policy *p, int64_t time, struct bawn_verification *v);
 
 #endif

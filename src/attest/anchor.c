@@ -1,0 +1,163 @@
+/* Trust anchors: a name, a key, and the names that go with them. */
+#include "attest/attest.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The key of "Intel SGX Root CA", the same in every certificate that it was issued with. */
+static const uint8_t intel_key[64] = {
+	0x0b, 0xa9, 0xc4, 0xc0, 0xc0, 0xc8, 0x61, 0x93, 0xa3, 0xfe, 0x23, 0xd6, 0xb0, 0x2c, 0xda, 0x10,
+	0xa8, 0xbb, 0xd4, 0xe8, 0x8e, 0x48, 0xb4, 0x45, 0x85, 0x61, 0xa3, 0x6e, 0x70, 0x55, 0x25, 0xf5,
+	0x67, 0x91, 0x8e, 0x2e, 0xdc, 0x88, 0xe4, 0x0d, 0x86, 0x0b, 0xd0, 0xcc, 0x4e, 0xe2, 0x6a, 0xac,
+	0xc9, 0x88, 0xe5, 0x05, 0xa9, 0x53, 0x55, 0x8c, 0x45, 0x3f, 0x6b, 0x09, 0x04, 0xae, 0x73, 0x94,
+};
+
+static const struct bawn_names intel_names = {
+	.root = "Intel SGX Root CA",
+	.pck_ca = "Intel SGX PCK Platform CA",
+	.pck_ca2 = "Intel SGX PCK Processor CA",
+	.pck = "Intel SGX PCK Certificate",
+	.tcb_signing = "Intel SGX TCB Signing",
+	.rest = "O=Intel Corporation, L=Santa Clara, ST=CA, C=US",
+};
+
+static const struct bawn_names emulated_names = {
+	.root = "Bawn Emulated SGX Root CA",
+	.pck_ca = "Bawn Emulated SGX PCK CA",
+	.pck = "Bawn Emulated SGX PCK Certificate",
+	.tcb_signing = "Bawn Emulated SGX TCB Signing",
+	.rest = NULL,
+};
+
+static int copy_name(char out[64], const char *name, const char *which, struct bawn_error *e)
+{
+	size_t n = name ? strlen(name) : 0;
+
+	if (n == 0 || n > 63)
+		return err_set(e, BAWN_ERR_USAGE, "the name of the %s must have 1 to 63 bytes", which);
+	memcpy(out, name, n + 1);
+	return 0;
+}
+
+/* "O=Example, L=Galway" */
+static int parse_rest(struct attest_names *out, const char *s, struct bawn_error *e)
+{
+	static const struct {
+		const char *key;
+		uint8_t attribute;
+	} keys[] = { { "OU=", 11 }, { "O=", 10 }, { "L=", 7 }, { "ST=", 8 }, { "C=", 6 } };
+
+	out->check_rest = s != NULL;
+	while (s && *s) {
+		size_t k = 0, n;
+
+		if (out->rest_count == ATTEST_NAME_PARTS)
+			return err_set(e, BAWN_ERR_USAGE, "a name can have %d attributes at most", ATTEST_NAME_PARTS);
+		while (k < ARRAY_LEN(keys) && strncmp(s, keys[k].key, strlen(keys[k].key)) != 0)
+			k++;
+		if (k == ARRAY_LEN(keys))
+			return err_set(e, BAWN_ERR_USAGE, "names are given as O=, OU=, L=, ST=, C=, not \"%.20s\"", s);
+		s += strlen(keys[k].key);
+		n = strcspn(s, ",");
+		if (n == 0 || n > 63)
+			return err_set(e, BAWN_ERR_USAGE, "an attribute of a name must have 1 to 63 bytes");
+		out->rest[out->rest_count].attribute = keys[k].attribute;
+		memcpy(out->rest[out->rest_count].value, s, n);
+		out->rest[out->rest_count++].value[n] = '\0';
+		s += n;
+		if (*s == ',')
+			s += 1 + strspn(s + 1, " ");
+	}
+	return 0;
+}
+
+static int copy_names(struct attest_names *out, const struct bawn_names *names, struct bawn_error *e)
+{
+	int r = copy_name(out->root, names->root, "root", e);
+
+	if (!r)
+		r = copy_name(out->pck_ca[0], names->pck_ca, "PCK CA", e);
+	if (!r && names->pck_ca2)
+		r = copy_name(out->pck_ca[1], names->pck_ca2, "second PCK CA", e);
+	if (!r)
+		r = copy_name(out->pck, names->pck, "PCK certificates", e);
+	if (!r)
+		r = copy_name(out->tcb_signing, names->tcb_signing, "TCB signer", e);
+	return r ? r : parse_rest(out, names->rest, e);
+}
+
+/* PEM or DER, one certificate. */
+static int read_root(struct bawn_bytes in, uint8_t buf[ATTEST_CERT_MAX], struct attest_cert *c,
+		     struct bawn_error *e)
+{
+	struct cur text = cur_make(in.p, in.n);
+	uint8_t more[ATTEST_CERT_MAX];
+	size_t n;
+	int r;
+
+	if (in.n && text.p[0] == DER_SEQUENCE)
+		return attest_cert_parse(in.p, in.n, c, e);
+	if (in.n > ATTEST_CHAIN_TEXT_MAX)
+		return err_set(e, BAWN_ERR_FORMAT, "too large for a root certificate");
+	r = attest_pem_next(&text, "CERTIFICATE", buf, ATTEST_CERT_MAX, &n, e);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return err_set(e, BAWN_ERR_FORMAT, "no certificate, neither PEM nor DER");
+	r = attest_pem_next(&text, "CERTIFICATE", more, sizeof(more), &(size_t){ 0 }, e);
+	if (r < 0)
+		return r;
+	if (r)
+		return err_set(e, BAWN_ERR_FORMAT, "more than one certificate; the root alone is wanted");
+	return attest_cert_parse(buf, n, c, e);
+}
+
+int attest_anchor_init(struct attest_anchor *a, const struct bawn_root *root, struct bawn_error *e)
+{
+	static const struct bawn_root intel = { .profile = BAWN_PROFILE_INTEL };
+	uint8_t buf[ATTEST_CERT_MAX];
+	struct attest_cert c;
+	int r;
+
+	memset(a, 0, sizeof(*a));
+	if (!root)
+		root = &intel;
+	a->profile = root->profile;
+	switch (root->profile) {
+	case BAWN_PROFILE_INTEL:
+		r = copy_names(&a->names, &intel_names, e);
+		break;
+	case BAWN_PROFILE_EMULATED:
+		r = copy_names(&a->names, &emulated_names, e);
+		break;
+	case BAWN_PROFILE_OWNER:
+		if (!root->names)
+			return err_set(e, BAWN_ERR_USAGE, "an owner's root needs the names that go with it");
+		r = copy_names(&a->names, root->names, e);
+		break;
+	default:
+		return err_set(e, BAWN_ERR_USAGE, "unknown profile %d of a root", (int)root->profile);
+	}
+	if (r)
+		return r;
+	if (!root->certificate.p) {
+		if (root->profile != BAWN_PROFILE_INTEL)
+			return err_set(e, BAWN_ERR_USAGE, "this profile needs a root certificate");
+		memcpy(a->key, intel_key, sizeof(a->key));
+		return 0;
+	}
+	r = read_root(root->certificate, buf, &c, e);
+	if (!r && (!attest_name_is(c.subject, a->names.root, &a->names) ||
+		   !attest_name_equal(c.issuer, c.subject)))
+		r = err_set(e, BAWN_ERR_USAGE, "the root must be self-signed and be called \"%s\"", a->names.root);
+	if (!r && (!c.is_ca || c.emulated != (a->profile == BAWN_PROFILE_EMULATED)))
+		r = err_set(e, BAWN_ERR_USAGE, c.is_ca ? "the marker of emulated platforms and the profile disagree"
+						       : "the root certificate is not a CA's");
+	if (!r)
+		r = attest_cert_verify(&c, c.key, e);
+	if (r)
+		err_context(e, "root certificate");
+	else
+		memcpy(a->key, c.key, sizeof(a->key));
+	return r;
+}

@@ -1,0 +1,200 @@
+/* What TCB infos and QE identities have in common: envelope, dates, statuses, advisories, levels. */
+#include "attest/attest.h"
+#include "attest/internal.h"
+
+#include <string.h>
+
+bool attest_json_hex(struct jread *r, void *out, size_t n)
+{
+	struct cur s;
+
+	if (!jread_string(r, &s))
+		return false;
+	return hex_decode((const char *)s.p, s.n, out, n) ||
+	       jread_fail(r, "not the hexadecimal digits that were expected");
+}
+
+bool attest_json_date(struct jread *r, int64_t *t)
+{
+	struct cur s;
+
+	if (!jread_string(r, &s))
+		return false;
+	return attest_time_iso((const char *)s.p, s.n, t) || jread_fail(r, "not a date such as 2026-08-13T10:45:38Z");
+}
+
+bool attest_json_status(struct jread *r, uint32_t allowed, uint8_t *status)
+{
+	struct cur s;
+
+	if (!jread_string(r, &s))
+		return false;
+	for (unsigned i = BAWN_TCB_UP_TO_DATE; i <= BAWN_TCB_REVOKED; i++) {
+		if (allowed & BAWN_STATUS_BIT(i) && jread_is(s, bawn_tcb_status_name((enum bawn_tcb_status)i))) {
+			*status = (uint8_t)i;
+			return true;
+		}
+	}
+	return jread_fail(r, "unknown TCB status");
+}
+
+static unsigned hash(struct cur s)
+{
+	uint32_t h = 2166136261u;
+
+	for (size_t i = 0; i < s.n; i++)
+		h = (h ^ s.p[i]) * 16777619u;
+	return (h ^ h >> 16) % ATTEST_ADVISORY_BUCKETS;
+}
+
+static bool plausible(struct cur s, size_t max)
+{
+	if (s.n == 0 || s.n >= max)
+		return false;
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] <= 0x20 || s.p[i] > 0x7e)
+			return false;
+	return true;
+}
+
+/* The id's number in the table, entered if it is new; -1 if there is no room or it is no id. */
+static int intern(struct attest_advisories *table, struct cur s)
+{
+	unsigned b = hash(s);
+
+	/* There are more buckets than ids, so an empty one is met. */
+	for (; table->bucket[b]; b = (b + 1) % ATTEST_ADVISORY_BUCKETS)
+		if (jread_is(s, table->id[table->bucket[b] - 1]))
+			return table->bucket[b] - 1;
+	if (table->count == ATTEST_ADVISORIES_MAX || !plausible(s, sizeof(table->id[0])))
+		return -1;
+	memcpy(table->id[table->count], s.p, s.n);
+	table->bucket[b] = (uint8_t)(table->count + 1);
+	return table->count++;
+}
+
+bool attest_json_advisories(struct jread *r, struct attest_advisories *table, struct attest_refs *refs)
+{
+	size_t i = SIZE_MAX;
+	struct cur s;
+	int number;
+
+	refs->first = table->ref_count;
+	if (!jread_array(r))
+		return false;
+	while (jread_element(r, &i)) {
+		if (!jread_string(r, &s))
+			return false;
+		number = intern(table, s);
+		if (number < 0 || table->ref_count == ATTEST_ADVISORY_REFS_MAX)
+			return jread_fail(r, "malformed advisory id, or too many");
+		table->ref[table->ref_count++] = (uint8_t)number;
+	}
+	refs->count = (uint16_t)(table->ref_count - refs->first);
+	return !r->failed;
+}
+
+static bool read_isvsvn(struct jread *r, uint16_t *isvsvn)
+{
+	struct jread_object o;
+	struct cur name;
+	bool seen = false;
+	uint64_t v;
+
+	if (!jread_object(r, &o))
+		return false;
+	while (jread_member(r, &o, &name)) {
+		if (!jread_is(name, "isvsvn")) {
+			jread_skip(r);
+		} else if (jread_u64(r, UINT16_MAX, &v)) {
+			*isvsvn = (uint16_t)v;
+			seen = true;
+		}
+	}
+	return !r->failed && (seen || jread_fail(r, "a level without isvsvn"));
+}
+
+static bool read_svn_level(struct jread *r, struct attest_advisories *table, struct attest_svn_level *l)
+{
+	const uint32_t allowed = BAWN_STATUS_BIT(BAWN_TCB_UP_TO_DATE) | BAWN_STATUS_BIT(BAWN_TCB_OUT_OF_DATE) |
+				 BAWN_STATUS_BIT(BAWN_TCB_REVOKED);
+	enum { TCB = 1, DATE = 2, STATUS = 4 } have = 0;
+	struct jread_object o;
+	struct cur name;
+
+	memset(l, 0, sizeof(*l));
+	if (!jread_object(r, &o))
+		return false;
+	while (jread_member(r, &o, &name)) {
+		if (jread_is(name, "tcb")) {
+			have |= TCB;
+			read_isvsvn(r, &l->isvsvn);
+		} else if (jread_is(name, "tcbDate")) {
+			have |= DATE;
+			attest_json_date(r, &l->date);
+		} else if (jread_is(name, "tcbStatus")) {
+			have |= STATUS;
+			attest_json_status(r, allowed, &l->status);
+		} else if (jread_is(name, "advisoryIDs")) {
+			attest_json_advisories(r, table, &l->advisories);
+		} else {
+			jread_skip(r);
+		}
+	}
+	return !r->failed && (have == (TCB | DATE | STATUS) || jread_fail(r, "a level without tcb, tcbDate or tcbStatus"));
+}
+
+bool attest_json_svn_levels(struct jread *r, struct attest_advisories *table,
+			    struct attest_svn_level *level, uint16_t *count, size_t max)
+{
+	size_t first = *count, at, i = SIZE_MAX;
+	struct attest_svn_level l;
+
+	if (!jread_array(r))
+		return false;
+	while (jread_element(r, &i)) {
+		if (*count == max)
+			return jread_fail(r, "too many levels");
+		if (!read_svn_level(r, table, &l))
+			return false;
+		for (at = *count; at > first && level[at - 1].isvsvn < l.isvsvn; at--)
+			level[at] = level[at - 1];
+		if (at > first && level[at - 1].isvsvn == l.isvsvn)
+			return jread_fail(r, "two levels of the same isvsvn");
+		level[at] = l;
+		++*count;
+	}
+	return !r->failed && (*count > first || jread_fail(r, "no levels"));
+}
+
+int attest_json_signed(const void *json, size_t n, const char *name,
+		       bool (*body)(struct jread *r, void *arg), void *arg, struct cur *bytes,
+		       uint8_t signature[64], struct bawn_error *e)
+{
+	bool have_body = false, have_signature = false;
+	const uint8_t *start;
+	struct jread_object o;
+	struct cur member;
+	struct jread r;
+
+	if (n > ATTEST_JSON_MAX)
+		return err_set(e, BAWN_ERR_FORMAT, "%s: %zu bytes are too much", name, n);
+	jread_init(&r, json, n);
+	jread_object(&r, &o);
+	while (jread_member(&r, &o, &member)) {
+		if (jread_is(member, name)) {
+			start = jread_here(&r);
+			have_body = body(&r, arg);
+			*bytes = cur_make(start, (size_t)(r.p - start));
+		} else if (jread_is(member, "signature")) {
+			have_signature = attest_json_hex(&r, signature, 64);
+		} else {
+			jread_fail(&r, "a member that is neither the statement nor its signature");
+		}
+	}
+	if (jread_end(&r) && !(have_body && have_signature))
+		jread_fail(&r, "the statement or its signature is missing");
+	if (r.failed)
+		return err_set(e, BAWN_ERR_FORMAT, "%s, byte %zu: %s", name, (size_t)(r.p - r.start), r.why);
+	return 0;
+}
