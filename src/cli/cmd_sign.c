@@ -170,26 +170,37 @@ static int choose_date(struct job *job)
 
 /* ---- the enclave ---- */
 
+/* A file that is not signed yet, or whose metadata is damaged: only one of the kit can be helped. */
+static int lay_out_afresh(struct job *job, int why, const struct bawn_error *unreadable)
+{
+	int rc = image_lay_out(job->file, job->n, &job->config, &job->e);
+
+	if (rc && why != BAWN_ERR_NOT_FOUND) {
+		job->e = *unreadable;
+		rc = why;
+	}
+	return rc;
+}
+
 /* What the file says already is the default for what the configuration leaves out. */
 static int lay_out(struct job *job)
 {
-	struct bawn_error unsigned_yet = { 0 };
+	struct bawn_error unreadable = { 0 };
 	struct image *im = NULL;
-	bool kit = true;
-	int rc;
+	int rc, why = 0;
 
 	image_config_default(&job->config);
 	if (job->sgxs_in)
 		return read_config(job);
-	if (image_open_memory(&im, job->file, job->n, &job->open, &unsigned_yet) == 0) {
-		if (im->has_sigstruct) {
-			image_config_from_sigstruct(&job->config, &im->sigstruct);
-			job->config.miscselect = im->miscselect;
-		}
-		kit = im->is_kit;
+	why = image_open_memory(&im, job->file, job->n, &job->open, &unreadable);
+	if (im && im->has_sigstruct) {
+		image_config_from_sigstruct(&job->config, &im->sigstruct);
+		job->config.miscselect = im->miscselect;
 	}
 	rc = read_config(job);
-	if (rc == 0 && (!im || (kit && job->config.has_layout)))
+	if (rc == 0 && !im)
+		rc = lay_out_afresh(job, why, &unreadable);
+	else if (rc == 0 && job->config.has_layout && im->is_kit)
 		rc = image_lay_out(job->file, job->n, &job->config, &job->e);
 	else if (rc == 0 && job->config.has_layout)
 		rc = err_set(&job->e, BAWN_ERR_UNSUPPORTED,

@@ -356,6 +356,17 @@ static size_t write_blob(uint8_t *room, size_t n, const struct plan *p, uint64_t
 
 /* ---- all of it ---- */
 
+static bool executable(const struct image_elf *elf, uint64_t at)
+{
+	for (size_t i = 0; i < elf->nsegments; i++) {
+		const struct image_segment *s = &elf->segment[i];
+
+		if (at >= s->vaddr && at - s->vaddr < s->memsz)
+			return s->secinfo & SECINFO_X;
+	}
+	return false;
+}
+
 static int find_layout(const uint8_t *file, const struct image_elf *elf, uint64_t *at,
 		       struct bawn_error *e)
 {
@@ -375,6 +386,10 @@ static int find_layout(const uint8_t *file, const struct image_elf *elf, uint64_
 		return err_set(e, BAWN_ERR_FORMAT, "the symbol %s is undefined", elf->undefined);
 	if (elf->textrel)
 		return err_set(e, BAWN_ERR_UNSUPPORTED, "it has text relocations: build with -fPIC");
+	if (!executable(elf, elf->entry))
+		return err_set(e, BAWN_ERR_FORMAT,
+			       "its entry point 0x%llx is not in an executable segment",
+			       (unsigned long long)elf->entry);
 	if (!image_elf_offset(elf, elf->layout_symbol, size, at) ||
 	    memcmp(file + *at, ISA_LAYOUT_MAGIC, 8) != 0 || get_le64(file + *at + 8) != size)
 		return err_set(e, BAWN_ERR_FORMAT,

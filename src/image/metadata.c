@@ -130,7 +130,7 @@ static int none_usable(const struct image *im, const struct image_open_options *
 		       struct bawn_error *e)
 {
 	if (im->nversions == 0)
-		return err_set(e, BAWN_ERR_FORMAT,
+		return err_set(e, BAWN_ERR_NOT_FOUND,
 			       "the enclave is not signed: there is no metadata in .note.sgxmeta; "
 			       "run bawn sign");
 	if (opt->version)

@@ -98,7 +98,8 @@ void expect_page(struct expect *x, uint64_t offset, uint64_t flags, const uint8_
 /* The page at this address of a segment, its data where the segment has some. */
 void expect_segment_page(struct expect *x, const struct make_segment *s, uint64_t page,
 			 uint64_t offset, uint64_t flags);
-/* True, as a TAP line, if the image has this measurement and these counts. */
-bool expect_is(struct expect *x, const struct image *im, const char *name);
+/* Whether the image has this measurement and these counts; expect_is makes a TAP line of it. */
+bool expect_same(struct expect *x, const struct image *im);
+#define expect_is(x, im, name) ok(expect_same(x, im), "%s", name)
 
 #endif

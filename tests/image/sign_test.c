@@ -265,6 +265,10 @@ static void test_bad_kit(void)
 	made.file.p[made.segment[1] + 3] ^= 1;
 	refused_kit(&made, "a layout block of another kind", "fills in");
 	d = plain_kit;
+	d.segment[0].flags = PF_R;
+	make_kit(&made, &d);
+	refused_kit(&made, "an entry point in data", "executable");
+	d = plain_kit;
 	d.meta_room = 0x800;
 	make_kit(&made, &d);
 	refused_kit(&made, "a note too small", "too little");

@@ -143,6 +143,11 @@ static void test_sigstruct(void)
 	good.vendor = ISA_VENDOR_INTEL;
 	ok(isa_sigstruct_flaw(&good) == NULL, "Intel as vendor");
 
+	good.header[15] = 0x80;
+	ok(isa_sigstruct_flaw(&good) && strstr(isa_sigstruct_flaw(&good), "debug"),
+	   "a debug signature is named");
+	good.header[15] = 0;
+
 	/* Every byte that may not be changed freely, flipped. */
 	unsigned caught = 0, wanted = 0;
 	for (size_t i = 0; i < sizeof(good); i++) {
