@@ -279,6 +279,14 @@ int attest_qe_identity_parse(const void *json, size_t n, struct attest_qe_identi
 
 /* ======================= quotes in certificates (RA-TLS) ======================= */
 
+/* SubjectPublicKeyInfo and extensions of any X.509 version 3 certificate, whatever its algorithms. */
+bool attest_x509_read(struct cur der, struct cur *key_info, struct cur *extensions);
+/*
+ * The value of the extension whose OID has these bytes. *value has p NULL if
+ * there is none. False for malformed extensions, or if there is a second one.
+ */
+bool attest_x509_extension(struct cur extensions, const void *oid, size_t n, struct cur *value);
+
 /*
  * A certificate of an attested TLS server, of any key type: the quote in it,
  * and what is needed to see that the quote vouches for the certificate's key.
@@ -337,5 +345,130 @@ void attest_explain(const struct attest_tcb_info *t, const struct attest_qe_iden
 		    const uint8_t *tee_tcb_svn, struct bawn_verification *out);
 /* BAWN_OK, or BAWN_ERR_DENIED with violations and error of *v set. p NULL: the default. */
 int attest_policy_check(const struct bawn_policy *p, int64_t time, struct bawn_verification *v);
+
+/* ======================= input ======================= */
+
+/*
+ * A quote (or a DER certificate) as people hand it around: raw bytes, hex
+ * digits (0x in front, and blanks between, allowed), or base64. Text that is
+ * neither is left as it is, for the parser to refuse. *out is malloc'd.
+ */
+int attest_input_decode(const void *p, size_t n, uint8_t **out, size_t *outn, struct bawn_error *e);
+
+/* ======================= collateral, kept in directories ======================= */
+
+/*
+ * What it takes to verify the quotes of one kind of platform, as it came:
+ * nothing of it is verified. A directory has one file for each part.
+ */
+enum attest_part {
+	ATTEST_PART_TCB_INFO,      /* tcb_info.json */
+	ATTEST_PART_TCB_CHAIN,     /* tcb_signing_chain.pem */
+	ATTEST_PART_QE_IDENTITY,   /* qe_identity.json */
+	ATTEST_PART_QE_CHAIN,      /* qe_signing_chain.pem; absent: the same as tcb_signing_chain.pem */
+	ATTEST_PART_PCK_CRL,       /* pck_crl.der */
+	ATTEST_PART_PCK_CRL_CHAIN, /* pck_crl_issuer_chain.pem */
+	ATTEST_PART_ROOT_CRL,      /* root_ca_crl.der */
+	ATTEST_PART_PCK_CHAIN,     /* pck_chain.pem, for quotes that carry none */
+	ATTEST_PARTS,
+};
+const char *attest_part_file(enum attest_part part);
+
+struct attest_bundle {
+	struct attest_file {
+		uint8_t *p; /* malloc'd; NULL: absent */
+		size_t n;
+	} part[ATTEST_PARTS];
+};
+void attest_bundle_free(struct attest_bundle *s);
+/* A copy of bytes becomes a part. */
+int attest_bundle_put(struct attest_bundle *s, enum attest_part part, const void *p, size_t n,
+		   struct bawn_error *e);
+/* The parts there are. BAWN_ERR_NOT_FOUND if there is no such directory or none of them in it. */
+int attest_bundle_read(struct attest_bundle *s, const char *dir, struct bawn_error *e);
+/* Give the verifier every part that holds; the first failure is returned, the rest is still given. */
+int attest_bundle_add(const struct attest_bundle *s, bool early, struct bawn_verifier *v,
+		   struct bawn_error *e);
+
+/* A part, or a certificate of one, and when it holds. */
+struct attest_validity {
+	enum attest_part part;
+	char what[80]; /* "TCB info", "certificate Intel SGX TCB Signing" */
+	int64_t from, until;
+};
+#define ATTEST_VALIDITY_MAX 24
+/* Those of all parts there are, *n of them. BAWN_ERR_FORMAT, after as many as could be read. */
+int attest_bundle_validity(const struct attest_bundle *s, struct attest_validity out[ATTEST_VALIDITY_MAX],
+		       size_t *n, struct bawn_error *e);
+
+/* Whose quotes a set verifies. */
+struct attest_key {
+	enum bawn_tee tee;
+	uint8_t fmspc[6];
+	char ca[12]; /* "platform", "processor", or "" for a root that has one PCK CA */
+	bool early;
+};
+#define ATTEST_KEY_NAME 48
+/* "sgx-00606a000000-platform-early", the set's directory; and back. */
+void attest_key_name(const struct attest_key *k, char out[ATTEST_KEY_NAME]);
+bool attest_key_parse(const char *name, struct attest_key *k);
+/* Told from the set's own TCB info and PCK revocation list. */
+int attest_bundle_key(const struct attest_bundle *s, bool early, struct attest_key *k,
+		   struct bawn_error *e);
+
+/*
+ * A store is a directory of such directories, or one of them by itself, with
+ * the early set in its folder "early". Reads the set for a key.
+ */
+int attest_dir_read(const char *store, const struct attest_key *k, struct attest_bundle *s,
+		      struct bawn_error *e);
+/* Put a set in place of the one there was: readers see one or the other, whole. */
+int attest_dir_write(const char *store, const struct attest_key *k, const struct attest_bundle *s,
+		       struct bawn_error *e);
+/*
+ * Call fn with each set's path (and whether it is the early one), in the
+ * names' order; stops at the first value that is not 0 and returns it.
+ */
+int attest_dir_each(const char *store,
+		      int (*fn)(void *arg, const char *path, bool early, struct bawn_error *e),
+		      void *arg, struct bawn_error *e);
+
+/* ======================= collateral, fetched ======================= */
+
+#define ATTEST_PCS_URL "https://api.trustedservices.intel.com"
+
+/* A provisioning certification service (PCS, version 4 of its API) or a caching one (PCCS). */
+struct attest_source {
+	const char *url;     /* up to the part before "/sgx/certification/v4" */
+	bool pccs;           /* the root's revocation list is at rootcacrl, not where the root says */
+	struct http_options http;
+	unsigned tries;      /* of each request; 0: 3 */
+	uint32_t evaluation; /* this tcbEvaluationDataNumber in place of the standard or early set */
+};
+/*
+ * Everything for a key but ATTEST_PART_PCK_CHAIN; revocation lists become DER.
+ * Nothing is verified here, save that the place of the root's revocation list
+ * is taken only from the anchor's own certificate. An empty k->ca is asked for
+ * as "platform". BAWN_ERR_NETWORK; BAWN_ERR_NOT_FOUND if the server knows no
+ * such FMSPC; BAWN_ERR_FORMAT; BAWN_ERR_SIGNATURE for another root.
+ */
+int attest_fetch(const struct attest_source *s, const struct attest_anchor *anchor,
+		 const struct attest_key *k, struct attest_bundle *out, struct bawn_error *e);
+
+/* ======================= policy files (bawn-verify-policy(5)) ======================= */
+
+#define ATTEST_POLICY_MAX (1u << 20) /* bytes of a policy file */
+
+struct attest_policy;
+/*
+ * What a text says, on top of the default policy. The whole text is refused
+ * (BAWN_ERR_FORMAT, with the line's number) for anything that is not
+ * understood, said twice, or that nothing could ever meet.
+ */
+int attest_policy_parse(const char *text, size_t n, struct attest_policy **out,
+			struct bawn_error *e);
+/* Borrowed; lives until attest_policy_free. */
+const struct bawn_policy *attest_policy_get(const struct attest_policy *p);
+void attest_policy_free(struct attest_policy **p);
 
 #endif

@@ -115,74 +115,29 @@ static bool read_oe_report(struct cur c, struct attest_evidence *out)
 	       cur_le64(&c, &size) && size <= c.n && cur_sub(&c, (size_t)size, &out->quote);
 }
 
-/* ---- the certificate ---- */
-
-/* TBSCertificate as far as the extensions, RFC 5280 section 4.1. */
-static bool read_certificate(struct cur c, struct cur *key_info, struct cur *extensions)
-{
-	struct cur cert, tbs, skip_, wrapped;
-	bool there;
-
-	if (!der_get(&c, DER_SEQUENCE, &cert) || c.n || !der_get(&cert, DER_SEQUENCE, &tbs))
-		return false;
-	if (!der_get(&tbs, 0xa0, &skip_) ||         /* version */
-	    !der_get(&tbs, DER_INTEGER, &skip_) ||  /* serial number */
-	    !der_get(&tbs, DER_SEQUENCE, &skip_) || /* signature algorithm */
-	    !der_get(&tbs, DER_SEQUENCE, &skip_) || /* issuer */
-	    !der_get(&tbs, DER_SEQUENCE, &skip_) || /* validity */
-	    !der_get(&tbs, DER_SEQUENCE, &skip_) || /* subject */
-	    !der_get_whole(&tbs, DER_SEQUENCE, key_info) ||
-	    !der_optional(&tbs, 0x81, &there, &skip_) || /* unique identifiers */
-	    !der_optional(&tbs, 0x82, &there, &skip_))
-		return false;
-	return der_get(&tbs, 0xa3, &wrapped) && !tbs.n && der_get(&wrapped, DER_SEQUENCE, extensions) &&
-	       !wrapped.n;
-}
-
-/* The value of each format's extension, if it is there; one may appear once (RFC 5280 4.2). */
-static bool read_extensions(struct cur c, struct cur value[ARRAY_LEN(formats)])
-{
-	while (c.n) {
-		struct cur extension, oid, body, critical;
-		bool there;
-
-		if (!der_get(&c, DER_SEQUENCE, &extension) || !der_get(&extension, DER_OID, &oid) ||
-		    !der_optional(&extension, DER_BOOLEAN, &there, &critical) ||
-		    !der_get(&extension, DER_OCTET_STRING, &body) || extension.n)
-			return false;
-		for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
-			if (!der_oid_is(oid, formats[i].oid, formats[i].n))
-				continue;
-			if (value[i].p)
-				return false;
-			value[i] = body;
-		}
-	}
-	return true;
-}
-
 int attest_evidence_read(const void *der, size_t n, struct attest_evidence *out,
 			 struct bawn_error *e)
 {
-	struct cur extensions, value[ARRAY_LEN(formats)] = { 0 };
+	struct cur extensions, value;
 	bool good;
 
 	*out = (struct attest_evidence){ 0 };
-	if (!read_certificate(cur_make(der, n), &out->key_info, &extensions) ||
-	    !read_extensions(extensions, value))
-		return err_set(e, BAWN_ERR_FORMAT, "not an X.509 version 3 certificate with extensions");
-	for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
-		if (!value[i].p)
+	good = attest_x509_read(cur_make(der, n), &out->key_info, &extensions);
+	for (size_t i = 0; good && i < ARRAY_LEN(formats); i++) {
+		good = attest_x509_extension(extensions, formats[i].oid, formats[i].n, &value);
+		if (!good || !value.p)
 			continue;
 		out->format = formats[i].text;
 		if (formats[i].tagged)
-			good = read_tagged(value[i], out);
+			good = read_tagged(value, out);
 		else if (formats[i].oe_header)
-			good = read_oe_report(value[i], out);
+			good = read_oe_report(value, out);
 		else
-			out->quote = value[i], good = true;
+			out->quote = value;
 		return good ? 0 : err_set(e, BAWN_ERR_FORMAT, "%s is malformed", out->format);
 	}
+	if (!good)
+		return err_set(e, BAWN_ERR_FORMAT, "not an X.509 version 3 certificate with extensions");
 	return err_set(e, BAWN_ERR_NOT_FOUND, "the certificate carries no quote");
 }
 

@@ -8,6 +8,8 @@
 	X(measure)                                                                                 \
 	X(load)                                                                                    \
 	X(sign)                                                                                    \
+	X(verify)                                                                                  \
+	X(collateral)                                                                              \
 	X(help)                                                                                    \
 	X(completion)
 

@@ -1,0 +1,475 @@
+/* bawn collateral show: what TCB infos, QE identities, revocation lists and certificates say. */
+#include "cli/verify.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Text and JSON are made side by side, so that neither tells less than the other. */
+struct show {
+	struct json *json; /* NULL: text to standard output */
+	bool failed;
+	struct cli *c;
+};
+
+static void say_dates(int64_t from, int64_t until)
+{
+	char a[21], b[21];
+
+	attest_time_format(from, a);
+	attest_time_format(until, b);
+	printf("    valid from %s until %s\n", a, b);
+}
+
+static void json_time(struct json *j, const char *key, int64_t t)
+{
+	char text[21];
+
+	attest_time_format(t, text);
+	json_string(j, key, text);
+}
+
+static void json_dates(struct json *j, int64_t from, int64_t until)
+{
+	json_time(j, "valid_from", from);
+	json_time(j, "valid_until", until);
+}
+
+/* ---- levels ---- */
+
+static void advisories(const struct show *s, const struct attest_advisories *all, struct attest_refs refs)
+{
+	if (s->json)
+		json_open(s->json, "advisory_ids", '[');
+	for (uint16_t i = 0; i < refs.count; i++) {
+		const char *id = all->id[all->ref[refs.first + i]];
+
+		if (s->json)
+			json_string(s->json, NULL, id);
+		else
+			printf("%s%s", i ? " " : " (", id);
+	}
+	if (s->json)
+		json_close(s->json, ']');
+	else
+		puts(refs.count ? ")" : "");
+}
+
+static void bytes_as_numbers(const struct show *s, const char *key, const uint8_t *p)
+{
+	if (s->json)
+		json_open(s->json, key, '[');
+	for (int i = 0; i < 16; i++) {
+		if (s->json)
+			json_u64(s->json, NULL, p[i]);
+		else
+			printf(" %u", p[i]);
+	}
+	if (s->json)
+		json_close(s->json, ']');
+}
+
+static void tcb_level(const struct show *s, const struct attest_tcb_info *t,
+		      const struct attest_tcb_level *l)
+{
+	const char *status = bawn_tcb_status_name((enum bawn_tcb_status)l->status);
+	char date[21];
+
+	attest_time_format(l->date, date);
+	if (s->json) {
+		json_open(s->json, NULL, '{');
+		json_string(s->json, "tcb_status", status);
+		json_string(s->json, "tcb_date", date);
+		bytes_as_numbers(s, "sgx_components", l->sgx);
+		json_u64(s->json, "pcesvn", l->pcesvn);
+		if (t->tee == BAWN_TEE_TDX)
+			bytes_as_numbers(s, "tdx_components", l->tdx);
+		advisories(s, &t->advisories, l->advisories);
+		json_close(s->json, '}');
+		return;
+	}
+	printf("    %.10s %s", date, status);
+	advisories(s, &t->advisories, l->advisories);
+	printf("      SGX components");
+	bytes_as_numbers(s, NULL, l->sgx);
+	printf(", PCE %u\n", l->pcesvn);
+	if (t->tee == BAWN_TEE_TDX) {
+		printf("      TDX components");
+		bytes_as_numbers(s, NULL, l->tdx);
+		putchar('\n');
+	}
+}
+
+static void svn_level(const struct show *s, const struct attest_svn_level *l,
+		      const struct attest_advisories *all)
+{
+	const char *status = bawn_tcb_status_name((enum bawn_tcb_status)l->status);
+	char date[21];
+
+	attest_time_format(l->date, date);
+	if (s->json) {
+		json_open(s->json, NULL, '{');
+		json_string(s->json, "tcb_status", status);
+		json_string(s->json, "tcb_date", date);
+		json_u64(s->json, "isvsvn", l->isvsvn);
+		advisories(s, all, l->advisories);
+		json_close(s->json, '}');
+		return;
+	}
+	printf("    %.10s %s from SVN %u", date, status, l->isvsvn);
+	advisories(s, all, l->advisories);
+}
+
+/* ---- parts ---- */
+
+static void module(const struct show *s, const struct attest_tcb_info *t, const struct attest_tdx_module *m)
+{
+	char mrsigner[97];
+
+	if (s->json) {
+		json_open(s->json, NULL, '{');
+		json_u64(s->json, "version", m->version);
+		json_hex(s->json, "mrsigner", m->mrsigner, 48);
+		json_hex(s->json, "attributes", m->attributes, 8);
+		json_hex(s->json, "attributes_mask", m->attributes_mask, 8);
+		json_open(s->json, "levels", '[');
+	} else {
+		hex_encode(m->mrsigner, 48, mrsigner);
+		printf("  TDX module of version %u, MRSIGNER %s\n", m->version,
+		       ct_is_zero(m->mrsigner, 48) ? "zero (Intel's)" : mrsigner);
+	}
+	for (uint16_t i = 0; i < m->count; i++)
+		svn_level(s, &t->module_level[m->first + i], &t->advisories);
+	if (s->json) {
+		json_close(s->json, ']');
+		json_close(s->json, '}');
+	}
+}
+
+/* The names of components, where TCB info tells them; they are the same in all levels. */
+static void component_names(const struct show *s, const char *kind, const char *key,
+			    const struct attest_component_name name[16])
+{
+	if (s->json)
+		json_open(s->json, key, '[');
+	for (unsigned i = 0; i < 16; i++) {
+		if (!*name[i].category && !*name[i].type)
+			continue;
+		if (s->json) {
+			json_open(s->json, NULL, '{');
+			json_u64(s->json, "component", i + 1);
+			json_string(s->json, "category", name[i].category);
+			json_string(s->json, "type", name[i].type);
+			json_close(s->json, '}');
+		} else {
+			printf("    %s component %u: %s: %s\n", kind, i + 1, name[i].category, name[i].type);
+		}
+	}
+	if (s->json)
+		json_close(s->json, ']');
+}
+
+static void tcb_levels(const struct show *s, const struct attest_tcb_info *t)
+{
+	if (s->json)
+		json_open(s->json, "levels", '[');
+	for (uint16_t i = 0; i < t->level_count; i++)
+		tcb_level(s, t, &t->level[i]);
+	if (s->json) {
+		json_close(s->json, ']');
+		json_open(s->json, "tdx_modules", '[');
+	}
+	for (uint16_t i = 0; i < t->module_count; i++)
+		module(s, t, &t->module[i]);
+	if (s->json)
+		json_close(s->json, ']');
+}
+
+static int show_tcb_info(const struct show *s, const struct attest_file *f, struct bawn_error *e)
+{
+	struct attest_tcb_info *t = malloc(sizeof(*t));
+	int rc = t ? attest_tcb_info_parse(f->p, f->n, t, e) : err_nomem(e);
+	const char *tee = rc == 0 && t->tee == BAWN_TEE_TDX ? "TDX" : "SGX";
+	char fmspc[13];
+
+	if (rc == 0 && s->json) {
+		json_open(s->json, "tcb_info", '{');
+		json_string(s->json, "tee", tee);
+		json_u64(s->json, "version", t->version);
+		json_hex(s->json, "fmspc", t->fmspc, 6);
+		json_hex(s->json, "pce_id", t->pce_id, 2);
+		json_u64(s->json, "evaluation", t->evaluation);
+		json_dates(s->json, t->issued, t->next_update);
+	} else if (rc == 0) {
+		hex_encode(t->fmspc, 6, fmspc);
+		printf("  TCB info for %s, FMSPC %s, PCE %02x%02x, version %u, evaluation %u\n", tee, fmspc,
+		       t->pce_id[0], t->pce_id[1], t->version, t->evaluation);
+		say_dates(t->issued, t->next_update);
+	}
+	if (rc == 0) {
+		component_names(s, "SGX", "sgx_components", t->sgx_name);
+		if (t->tee == BAWN_TEE_TDX)
+			component_names(s, "TDX", "tdx_components", t->tdx_name);
+		tcb_levels(s, t);
+		if (s->json)
+			json_close(s->json, '}');
+	}
+	free(t);
+	return rc;
+}
+
+static int show_qe_identity(const struct show *s, const struct attest_file *f, struct bawn_error *e)
+{
+	struct attest_qe_identity *q = malloc(sizeof(*q));
+	int rc = q ? attest_qe_identity_parse(f->p, f->n, q, e) : err_nomem(e);
+	const char *id = rc == 0 && q->tee == BAWN_TEE_TDX ? "TD_QE" : "QE";
+	char mrsigner[65];
+
+	if (rc == 0 && s->json) {
+		json_open(s->json, "qe_identity", '{');
+		json_string(s->json, "id", id);
+		json_hex(s->json, "mrsigner", q->mrsigner, 32);
+		json_u64(s->json, "isvprodid", q->isvprodid);
+		json_hex(s->json, "miscselect", q->miscselect, 4);
+		json_hex(s->json, "miscselect_mask", q->miscselect_mask, 4);
+		json_hex(s->json, "attributes", q->attributes, 16);
+		json_hex(s->json, "attributes_mask", q->attributes_mask, 16);
+		json_u64(s->json, "evaluation", q->evaluation);
+		json_dates(s->json, q->issued, q->next_update);
+		json_open(s->json, "levels", '[');
+	} else if (rc == 0) {
+		hex_encode(q->mrsigner, 32, mrsigner);
+		printf("  QE identity %s, product %u, evaluation %u, MRSIGNER %s\n", id, q->isvprodid,
+		       q->evaluation, mrsigner);
+		say_dates(q->issued, q->next_update);
+	}
+	for (uint16_t i = 0; rc == 0 && i < q->level_count; i++)
+		svn_level(s, &q->level[i], &q->advisories);
+	if (rc == 0 && s->json) {
+		json_close(s->json, ']');
+		json_close(s->json, '}');
+	}
+	free(q);
+	return rc;
+}
+
+static void crl_entries(const struct show *s, const struct attest_crl *crl)
+{
+	struct cur entries = crl->entries;
+	struct attest_serial serial;
+	char hex[41], date[21];
+	int64_t since;
+
+	while (attest_crl_next(&entries, &serial, &since)) {
+		hex_encode(serial.p, serial.n, hex);
+		attest_time_format(since, date);
+		if (s->json) {
+			json_open(s->json, NULL, '{');
+			json_string(s->json, "serial", hex);
+			json_string(s->json, "revoked", date);
+			json_close(s->json, '}');
+		} else {
+			printf("    revoked %s serial %s\n", date, hex);
+		}
+	}
+}
+
+static int show_crl(const struct show *s, enum attest_part part, const struct attest_file *f,
+		    struct bawn_error *e)
+{
+	struct attest_crl crl;
+	char issuer[256], hex[41];
+	const char *number = hex;
+	const uint8_t *der;
+	bool owned;
+	size_t n;
+	int rc = attest_crl_decode(f->p, f->n, &der, &n, &owned, e);
+
+	if (rc)
+		return rc;
+	rc = attest_crl_parse(der, n, &crl, e);
+	if (rc == 0) {
+		attest_name_text(crl.issuer, issuer, sizeof(issuer));
+		hex_encode(crl.number, sizeof(crl.number), hex);
+		number += strspn(hex, "0"); /* all zeros: nothing is left */
+	}
+	if (rc == 0 && s->json) {
+		json_open(s->json, part == ATTEST_PART_ROOT_CRL ? "root_crl" : "pck_crl", '{');
+		json_string(s->json, "issuer", issuer);
+		json_string(s->json, "number", *number ? number : "0");
+		json_dates(s->json, crl.this_update, crl.next_update);
+		json_open(s->json, "revoked", '[');
+		crl_entries(s, &crl);
+		json_close(s->json, ']');
+		json_close(s->json, '}');
+	} else if (rc == 0) {
+		printf("  revocation list of %s\n    number 0x%s, %zu entries\n", issuer,
+		       *number ? number : "0", crl.count);
+		say_dates(crl.this_update, crl.next_update);
+		crl_entries(s, &crl);
+	}
+	if (owned)
+		free((uint8_t *)der);
+	return rc;
+}
+
+/* ---- certificates ---- */
+
+static void show_pck(const struct show *s, const struct attest_pck *p)
+{
+	char ppid[33], fmspc[13], piid[33];
+
+	if (s->json) {
+		json_open(s->json, "sgx_extension", '{');
+		json_hex(s->json, "ppid", p->ppid, 16);
+		json_hex(s->json, "fmspc", p->fmspc, 6);
+		json_hex(s->json, "pce_id", p->pce_id, 2);
+		json_hex(s->json, "cpusvn", p->cpusvn, 16);
+		bytes_as_numbers(s, "components", p->components);
+		json_u64(s->json, "pcesvn", p->pcesvn);
+		json_u64(s->json, "sgx_type", p->sgx_type);
+		if (p->has_piid)
+			json_hex(s->json, "piid", p->piid, 16);
+		if (p->has_configuration) {
+			json_bool(s->json, "dynamic_platform", p->dynamic_platform);
+			json_bool(s->json, "cached_keys", p->cached_keys);
+			json_bool(s->json, "smt", p->smt);
+		}
+		json_close(s->json, '}');
+		return;
+	}
+	hex_encode(p->ppid, 16, ppid);
+	hex_encode(p->fmspc, 6, fmspc);
+	hex_encode(p->piid, 16, piid);
+	printf("    platform FMSPC %s, PPID %s, SGX type %u\n    components", fmspc, ppid, p->sgx_type);
+	bytes_as_numbers(s, NULL, p->components);
+	printf(", PCE %02x%02x of SVN %u\n", p->pce_id[0], p->pce_id[1], p->pcesvn);
+	if (p->has_piid)
+		printf("    platform instance %s\n", piid);
+	if (p->has_configuration)
+		printf("    %s platform, keys %s, SMT %s\n", p->dynamic_platform ? "dynamic" : "fixed",
+		       p->cached_keys ? "cached" : "not cached", p->smt ? "on" : "off");
+}
+
+static void show_cert(const struct show *s, const struct attest_cert *c)
+{
+	char subject[256], issuer[256], serial[41];
+	struct attest_pck pck;
+
+	attest_name_text(c->subject, subject, sizeof(subject));
+	attest_name_text(c->issuer, issuer, sizeof(issuer));
+	hex_encode(c->serial.p, c->serial.n, serial);
+	if (s->json) {
+		json_open(s->json, NULL, '{');
+		json_string(s->json, "subject", subject);
+		json_string(s->json, "issuer", issuer);
+		json_string(s->json, "serial", serial);
+		json_dates(s->json, c->not_before, c->not_after);
+		json_hex(s->json, "key", c->key, 64);
+		json_bool(s->json, "emulated", c->emulated);
+	} else {
+		printf("  certificate %s\n    issued by %s\n    serial %s%s\n", subject, issuer, serial,
+		       c->emulated ? "\n    EMULATED: it protects nothing" : "");
+		say_dates(c->not_before, c->not_after);
+	}
+	if (c->sgx_extension.p && attest_pck_parse(c->sgx_extension, &pck, NULL) == 0)
+		show_pck(s, &pck);
+	if (s->json)
+		json_close(s->json, '}');
+}
+
+static int show_chain(const struct show *s, enum attest_part part, const struct attest_file *f,
+		      struct bawn_error *e)
+{
+	static const char *const keys[ATTEST_PARTS] = {
+		[ATTEST_PART_TCB_CHAIN] = "tcb_chain",
+		[ATTEST_PART_QE_CHAIN] = "qe_chain",
+		[ATTEST_PART_PCK_CRL_CHAIN] = "pck_crl_chain",
+		[ATTEST_PART_PCK_CHAIN] = "pck_chain",
+	};
+	struct attest_chain *c = malloc(sizeof(*c));
+	int rc = c ? attest_chain_parse(f->p, f->n, c, e) : err_nomem(e);
+
+	if (rc == 0 && s->json)
+		json_open(s->json, keys[part], '[');
+	for (size_t i = 0; rc == 0 && i < c->count; i++)
+		show_cert(s, &c->cert[i]);
+	if (rc == 0 && s->json)
+		json_close(s->json, ']');
+	free(c);
+	return rc;
+}
+
+static int show_part(const struct show *s, enum attest_part part, const struct attest_file *f,
+		     struct bawn_error *e)
+{
+	switch (part) {
+	case ATTEST_PART_TCB_INFO:
+		return show_tcb_info(s, f, e);
+	case ATTEST_PART_QE_IDENTITY:
+		return show_qe_identity(s, f, e);
+	case ATTEST_PART_PCK_CRL:
+	case ATTEST_PART_ROOT_CRL:
+		return show_crl(s, part, f, e);
+	case ATTEST_PART_TCB_CHAIN:
+	case ATTEST_PART_QE_CHAIN:
+	case ATTEST_PART_PCK_CRL_CHAIN:
+	case ATTEST_PART_PCK_CHAIN:
+	case ATTEST_PARTS:
+		break;
+	}
+	return show_chain(s, part, f, e);
+}
+
+static int show_set(void *arg, const char *path, bool early, struct bawn_error *e)
+{
+	struct show *s = arg;
+	struct attest_bundle set;
+	int rc = attest_bundle_read(&set, path, e);
+
+	if (rc)
+		return rc;
+	if (s->json) {
+		json_open(s->json, NULL, '{');
+		json_string(s->json, "path", path);
+		json_bool(s->json, "early", early);
+	} else {
+		printf("%s%s\n", path, early ? " (early evaluation)" : "");
+	}
+	for (enum attest_part part = 0; part < ATTEST_PARTS; part++) {
+		struct bawn_error why = { 0 };
+
+		if (!set.part[part].p || show_part(s, part, &set.part[part], &why) == 0)
+			continue;
+		s->failed = true;
+		err_context(&why, "%s", attest_part_file(part));
+		cli_fail(s->c, path, &why);
+	}
+	if (s->json)
+		json_close(s->json, '}');
+	attest_bundle_free(&set);
+	return 0;
+}
+
+int collateral_show(struct cli *c)
+{
+	struct show s = { .c = c };
+	char store[4096];
+
+	if (cli_flag(c, "json")) {
+		s.json = cli_json(c);
+		json_open(s.json, NULL, '[');
+	}
+	verify_store_path(c, store, sizeof(store));
+	for (unsigned i = 0; i < (c->argc ? c->argc : 1); i++) {
+		struct bawn_error e = { 0 };
+
+		if (attest_dir_each(c->argc ? c->argv[i] : store, show_set, &s, &e)) {
+			cli_fail(c, NULL, &e);
+			s.failed = true;
+		}
+	}
+	if (s.json)
+		json_close(s.json, ']');
+	return s.failed ? CLI_FAILURE : CLI_OK;
+}
