@@ -13,8 +13,9 @@ static void pce_provision_key(const struct cpu_platform *p, const uint8_t mrsign
 			      const uint8_t cpusvn[16], uint16_t isvsvn, uint8_t key[16])
 {
 	const struct isa_attributes pce = { .flags = ATTR_INIT | ATTR_PROVISIONKEY, .xfrm = 0 };
+	const struct isa_attributes mask = { .flags = ~ATTR_MODE64BIT, .xfrm = 0 };
 
-	cpu_provision_key(p, mrsigner, PCE_ISVPRODID, isvsvn, cpusvn, &pce, 0, key);
+	cpu_provision_key(p, mrsigner, PCE_ISVPRODID, isvsvn, cpusvn, &pce, &mask, 0, UINT32_MAX, key);
 }
 
 void ae_ppid(const struct cpu_platform *p, const uint8_t pce_mrsigner[32], uint8_t ppid[16])
