@@ -270,7 +270,8 @@ static void drive_ppid(const struct cpu_platform *p, const uint8_t *signer,
 	e = (struct bawn_error){ 0 };
 	pek[0] ^= 1;
 	is_int(ae_pce_info(pce, &report, pek, cipher, &info, &e), BAWN_ERR_DENIED, "PCE: another key is refused");
-	is_str(ae_status_name(e.sgx_status), "PCE_CRYPTO_ERROR", "PCE: and it says so");
+	ok(e.sgx_status == 215 || e.sgx_status == 15, "PCE: and it says so (%s)",
+	   ae_status_name(e.sgx_status)); /* the first releases answer AE_INVALID_PARAMETER */
 	e = (struct bawn_error){ 0 };
 	pek[0] ^= 1;
 	report.body.reportdata[0] ^= 1;
