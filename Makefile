@@ -51,6 +51,7 @@ PROG_SRC   := $(sort $(wildcard tests/*/*_prog.c))
 SHELL_TEST := $(sort $(wildcard tests/*/*_test.sh))
 FUZZ_SRC   := $(sort $(wildcard fuzz/*_fuzz.c))
 BENCH_SRC  := $(sort $(wildcard bench/*_bench.c))
+BENCH_OBJ   = $(call obj,$(filter-out $(BENCH_SRC),$(wildcard bench/*.c)))
 
 obj = $(patsubst %,$(BUILD)/obj/%.o,$(basename $(1)))
 LIB_OBJ    := $(call obj,$(LIB_SRC))
@@ -177,7 +178,7 @@ $(BUILD)/%_fuzz: $(BUILD)/obj/fuzz/%_fuzz.o $(INTERNAL)
 
 bench: all $(BENCH_BIN)         ## measure; a table, and build/bench.json
 	BUILD=$(BUILD) tools/bench $(BUILD)/bench.json $(BENCH_BIN)
-$(BUILD)/bench/%_bench: $(BUILD)/obj/bench/%_bench.o $(BUILD)/obj/bench/bench.o $(INTERNAL)
+$(BUILD)/bench/%_bench: $(BUILD)/obj/bench/%_bench.o $(BENCH_OBJ) $(INTERNAL)
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)

@@ -28,12 +28,20 @@ static double median(double *v, size_t n)
 	return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
 }
 
+static uint64_t excluded;
+
+void bench_exclude(uint64_t ns)
+{
+	excluded += ns;
+}
+
 static double time_of(bench_fn fn, void *arg, uint64_t times)
 {
 	uint64_t start = clock_ns();
 
+	excluded = 0;
 	fn(arg, times);
-	return (double)(clock_ns() - start) / (double)times;
+	return (double)(clock_ns() - start - excluded) / (double)times;
 }
 
 /* How often to repeat fn for a turn of this many nanoseconds; warms it up too. */

@@ -14,6 +14,9 @@
 /* Does the work `times` times. Ends the program by bench_fail if it fails. */
 typedef void (*bench_fn)(void *arg, uint64_t times);
 
+/* Nanoseconds of a bench_fn's time that are not what is measured: cleaning up after each time. */
+void bench_exclude(uint64_t ns);
+
 /* Nanoseconds for one of each: medians over the rounds; ratio = median of value / reference. */
 struct bench_times {
 	double value, reference, ratio;
@@ -41,5 +44,12 @@ void bench_compare(const char *name, const char *unit, double bytes, bench_fn fn
 /* Say why on standard error and exit 1. */
 _Noreturn void bench_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int bench_done(void);
+
+/*
+ * The file of an enclave with a segment of 64 MiB, all of it measured, as the
+ * linker would leave it: not laid out, not signed. Its code is noise. malloc'd.
+ */
+#define BENCH_ENCLAVE ((size_t)64 << 20)
+uint8_t *bench_enclave(size_t *n);
 
 #endif
