@@ -187,8 +187,9 @@ static void text_signed(const struct facts *f)
 	printf("%-14s %u, svn %u\n", "product", s->isvprodid, s->isvsvn);
 	printf("%-14s %s\n", "vendor",
 	       s->vendor == ISA_VENDOR_INTEL ? "Intel (0x8086)" : s->vendor ? "unknown" : "0");
-	printf("%-14s %04x-%02x-%02x, software-defined 0x%x\n", "date", s->date >> 16,
-	       s->date >> 8 & 0xff, s->date & 0xff, s->swdefined);
+	printf("%-14s %04x-%02x-%02x, software-defined 0x%x%s\n", "date", s->date >> 16,
+	       s->date >> 8 & 0xff, s->date & 0xff, s->swdefined,
+	       s->swdefined == ISA_SWDEFINED_DEVELOPMENT ? ": a development signature" : "");
 	printf("%-14s %s\n", "debug",
 	       s->attributemask.flags & ATTR_DEBUG && !(s->attributes.flags & ATTR_DEBUG) ?
 		       "refused" :

@@ -161,7 +161,8 @@ static void fill_layout(const struct plan *p, struct isa_enclave_layout *l)
 		.tls = (int64_t)(td - p->tls_size - p->tcs),
 		.dynamic_tcs_offset =
 			c->threads_max > c->threads ? p->dynamic_threads + p->tcs : 0,
-		.flags = p->dynamic ? ISA_LAYOUT_EDMM : 0,
+		.flags = (p->dynamic ? ISA_LAYOUT_EDMM : 0) |
+			 (c->threads_bound ? 0 : ISA_LAYOUT_UNBOUND),
 	};
 	memcpy(l->magic, ISA_LAYOUT_MAGIC, sizeof(l->magic));
 	memcpy(l->tcs_template, p->tcs_template, sizeof(l->tcs_template));

@@ -403,7 +403,7 @@ void isa_measure_eextend(uint64_t offset, uint8_t out[ISA_MEASURE_BLOCK]);
 
 /*
  * An enclave built with Bawn's kit exports this structure as the symbol
- * "bawn_enclave_layout", in initialised writable data, with magic and size set
+ * "bawn_enclave_layout", in initialised data, with magic and size set
  * and all else zero; `bawn sign` fills the rest in (a patch of the metadata,
  * so it is measured). Offsets without a remark are from BASEADDR; those of
  * the thread part are from the thread's TCS and signed. doc/ENCLAVE-FORMAT.md.
