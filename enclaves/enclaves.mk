@@ -3,16 +3,21 @@
 # sanitizers included, gets in. Whatever could make two builds of the same
 # sources differ is named here, so that MRENCLAVE does not.
 
-ENCLAVE_CC     ?= $(CC)
-ENCLAVE_BUILD  := $(BUILD)/enclaves
-ENCLAVE_CFLAGS := -std=c11 -O2 -g -ffreestanding -fPIE -fvisibility=hidden -ftls-model=local-exec \
+ENCLAVE_CC    ?= $(CC)
+ENCLAVE_BUILD := $(BUILD)/enclaves
+
+# What code inside an enclave must be built and linked with: also bawn-enclave.pc's.
+KIT_CFLAGS  := -ffreestanding -fPIE -fvisibility=hidden -ftls-model=local-exec \
 	-fstack-protector-strong -fstack-clash-protection -fcf-protection=none -fno-jump-tables \
-	-fno-strict-aliasing -fno-asynchronous-unwind-tables -U_FORTIFY_SOURCE \
-	-ffile-prefix-map=$(CURDIR)=. $(WARN)
-ENCLAVE_LDFLAGS := -nostdlib -pie -Wl,--no-dynamic-linker -Wl,-T,enclaves/runtime/enclave.lds \
+	-fno-asynchronous-unwind-tables -U_FORTIFY_SOURCE
+KIT_LDFLAGS := -nostdlib -pie -Wl,--no-dynamic-linker \
 	-Wl,-z,text,-z,defs,-z,norelro,-z,noexecstack,-z,max-page-size=4096 -Wl,--build-id=none \
 	-Wl,--hash-style=gnu \
 	-Wl,--export-dynamic-symbol=enclave_entry,--export-dynamic-symbol=bawn_enclave_layout
+
+ENCLAVE_CFLAGS  := -std=c11 -O2 -g -fno-strict-aliasing $(KIT_CFLAGS) \
+	-ffile-prefix-map=$(CURDIR)=. $(WARN)
+ENCLAVE_LDFLAGS := $(KIT_LDFLAGS) -Wl,-T,enclaves/runtime/enclave.lds
 
 ENCLAVE_KIT := $(BUILD)/libbawn_enclave.a
 ENCLAVE_KIT_SRC := $(sort $(wildcard enclaves/runtime/*.c enclaves/runtime/*.S)) src/base/bytes.c
@@ -21,7 +26,7 @@ enclave_obj = $(patsubst %,$(ENCLAVE_BUILD)/obj/%.o,$(basename $(1)))
 ENCLAVE_FLAGS_FILE := $(ENCLAVE_BUILD)/flags
 $(ENCLAVE_FLAGS_FILE): FORCE
 	@mkdir -p $(@D)
-	@printf '%s\n' '$(ENCLAVE_CC) $(ENCLAVE_CFLAGS) / $(ENCLAVE_LDFLAGS)' >$@.new
+	@printf '%s\n' '$(ENCLAVE_CC) $(ENCLAVE_CFLAGS) / $(ENCLAVE_LDFLAGS) / $(PREFIX)' >$@.new
 	@if cmp -s $@.new $@; then rm -f $@.new; else mv $@.new $@; fi
 
 # What is on the stack while a thread gets its canary has none itself.
@@ -71,6 +76,34 @@ $(eval $(call sign_rule,witness,witness,witness,development))
 $(eval $(call sign_rule,witness-other,witness,witness,other))
 $(eval $(call sign_rule,witness-unbound,witness,witness-unbound,development))
 $(eval $(call sign_rule,witness-provision,witness,witness-provision,development))
+
+# What, besides the sources, decides a measurement.
+define ENCLAVE_TOOLS
+compiler  $(shell $(ENCLAVE_CC) --version | head -n 1)
+linker    $(shell $(LD) --version | head -n 1)
+bearssl   $(firstword $(shell sha256sum $$($(ENCLAVE_CC) -print-file-name=libbearssl.a)))
+endef
+.PHONY: enclave-tools pin-enclaves
+enclave-tools:                  ## what a reproducible build of the enclaves depends on
+	$(info $(ENCLAVE_TOOLS))@:
+# tests/kit/reproducible_test.sh holds builds against this file.
+pin-enclaves: $(ENCLAVE_BUILD)/witness.signed.so ## record the measurements that this compiler makes
+	@$(MAKE) -s enclave-tools >enclaves/witness/MRENCLAVE
+	@echo "witness   $$($(CLI) measure $< | cut -c 1-64)" >>enclaves/witness/MRENCLAVE
+
+# ---- the kit, for others' enclaves ----
+
+$(BUILD)/bawn-enclave.pc: enclaves/bawn-enclave.pc.in $(ENCLAVE_FLAGS_FILE) VERSION
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCDIR@|$(INCDIR)|' \
+		-e 's|@DATADIR@|$(DATADIR)|' -e 's|@VERSION@|$(VERSION)|' \
+		-e 's|@CFLAGS@|$(KIT_CFLAGS)|' -e 's|@LDFLAGS@|$(KIT_LDFLAGS)|' $< >$@
+
+.PHONY: install-kit
+install-kit: $(ENCLAVE_KIT) $(BUILD)/bawn-enclave.pc ## the enclave kit alone
+	install -D -m 644 include/bawn_enclave.h $(DESTDIR)$(INCDIR)/bawn_enclave.h
+	install -D -m 644 $(ENCLAVE_KIT) $(DESTDIR)$(LIBDIR)/libbawn_enclave.a
+	install -D -m 644 enclaves/runtime/enclave.lds $(DESTDIR)$(DATADIR)/bawn/enclave.lds
+	install -D -m 644 $(BUILD)/bawn-enclave.pc $(DESTDIR)$(LIBDIR)/pkgconfig/bawn-enclave.pc
 
 # The demo is an example: of the public interface, and with the library that gets installed.
 $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o $(STATIC)

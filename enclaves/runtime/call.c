@@ -4,7 +4,7 @@
 /* Keeps what the host's own code may have below its stack pointer (System V ABI, 3.2.2). */
 static uint64_t host_stack_of(const struct runtime_entry *e)
 {
-	return (e->ursp - RED_ZONE) & ~UINT64_C(15);
+	return e->ursp < RED_ZONE ? 0 : (e->ursp - RED_ZONE) & ~UINT64_C(15);
 }
 
 static uint32_t call(const struct bawn_ecall *c, uint64_t host_args)

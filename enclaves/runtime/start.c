@@ -34,7 +34,7 @@ static bool layout_range(uint64_t tcs, int64_t from, int64_t to, uint64_t min)
 {
 	uint64_t n = (uint64_t)to - (uint64_t)from;
 
-	return from < to && n >= min && bawn_inside((const void *)(tcs + (uint64_t)from), n);
+	return from <= to && n >= min && bawn_inside((const void *)(tcs + (uint64_t)from), n);
 }
 
 /*
