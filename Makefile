@@ -183,6 +183,14 @@ $(BUILD)/bench/%_bench: $(BUILD)/obj/bench/%_bench.o $(BENCH_OBJ) $(INTERNAL)
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
 
+# ---- for a newcomer ----
+
+deps:                           ## install what is missing (as root; else say how)
+	tools/deps
+demo: deps                      ## the main job, shown on the emulated CPU
+	@$(MAKE) --no-print-directory all $(BUILD)/examples/demo
+	@BUILD=$(BUILD) tools/demo.sh
+
 clean:                          ## remove everything made
 	rm -rf $(BUILD)
 help:                           ## this list
