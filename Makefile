@@ -66,7 +66,7 @@ STATIC   := $(BUILD)/libbawn.a
 SHARED   := $(BUILD)/libbawn.so.$(ABI)
 CLI      := $(BUILD)/bawn
 
-.PHONY: all lib cli enclaves tests check check-asan replay fuzz fuzzers bench static install \
+.PHONY: all lib cli enclaves tests check check-asan replay fuzz bench static install \
         uninstall deps demo man-check clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -151,14 +151,15 @@ $(BUILD)/replay/%_replay: $(BUILD)/obj/fuzz/%_fuzz.o $(BUILD)/obj/fuzz/replay.o 
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
 
 # tools/run-test runs one of them, with a limit of time; prove reads what they print.
-PROVE = BUILD=$(BUILD) SANITIZE=$(SANITIZE) prove -j$(JOBS) --exec tools/run-test
+# VARIANT tells them of a build that has the command but not the libraries.
+PROVE = BUILD=$(BUILD) VARIANT=$(VARIANT) CC="$(CC)" prove -j$(JOBS) --exec tools/run-test
 check: all tests                ## all unit and shell tests (TESTS="..." for some)
 	$(PROVE) $(or $(TESTS),$(TEST_BIN) $(REPLAY_BIN) $(SHELL_TEST))
 
 # Tests that say "no-asan: <reason>" cannot run under AddressSanitizer.
 ASAN_SKIP = $(shell grep -l 'no-asan:' $(TEST_SRC) $(SHELL_TEST) /dev/null)
 check-asan:                     ## the same under ASan and UBSan
-	$(MAKE) BUILD=$(BUILD)/asan SANITIZE=address,undefined OPT='-O1 -g' check-asan-run
+	$(MAKE) BUILD=$(BUILD)/asan SANITIZE=address,undefined OPT='-O1 -g' VARIANT=sanitized check-asan-run
 check-asan-run: cli enclaves tests
 	@for t in $(ASAN_SKIP); do echo "not under ASan: $$t: $$(sed -n 's/.*no-asan: *//p' $$t | head -n 1)"; done
 	$(PROVE) $(filter-out $(ASAN_SKIP:%.c=$(BUILD)/%) $(ASAN_SKIP),$(TEST_BIN) $(REPLAY_BIN) $(SHELL_TEST))
@@ -190,6 +191,28 @@ deps:                           ## install what is missing (as root; else say ho
 demo: deps                      ## the main job, shown on the emulated CPU
 	@$(MAKE) --no-print-directory all $(BUILD)/examples/demo
 	@BUILD=$(BUILD) tools/demo.sh
+
+# ---- static, against musl ----
+
+# A position-independent static program: musl-gcc -static-pie would quietly make
+# a dynamic one, so the start files are named here, and the absence of an
+# interpreter is checked.
+MUSL := /usr/lib/$(shell uname -m)-linux-musl
+STATIC_LDFLAGS = -static -nostartfiles -Wl,-pie,--no-dynamic-linker,-z,text,-z,relro,-z,now \
+                 $(MUSL)/rcrt1.o $(MUSL)/crti.o $(MUSL)/crtn.o
+static_make = deps=$$(tools/static-deps) && $(MAKE) BUILD=$(BUILD)/static CC=musl-gcc ENCLAVE_CC=gcc \
+              CFLAGS="-isystem $$deps/include" LDFLAGS="$(STATIC_LDFLAGS) -L$$deps/lib"
+static:                         ## build/static/bawn, against musl, and nothing else
+	+$(static_make) static-run
+static-run: cli
+	@! readelf -lW $(CLI) | grep -q INTERP || { echo "$(CLI) has an interpreter"; exit 1; }
+	@! readelf -dW $(CLI) | grep NEEDED
+	$(CLI) --version
+check-static:                   ## all tests, against musl
+	+$(static_make) VARIANT=static check-static-run
+check-static-run: cli enclaves tests
+	$(PROVE) $(TEST_BIN) $(REPLAY_BIN) $(SHELL_TEST)
+.PHONY: check-static check-static-run static-run
 
 clean:                          ## remove everything made
 	rm -rf $(BUILD)
