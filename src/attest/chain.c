@@ -54,6 +54,12 @@ static const char *role_name(enum attest_role role)
 	       role == ATTEST_ROLE_PCK_CA ? "PCK CA" : "TCB signing certificate";
 }
 
+/* A CA's certificate, which may sign others (RFC 5280 4.2.1.3, 4.2.1.9). */
+static bool may_sign(const struct attest_cert *c)
+{
+	return c->is_ca && (!c->has_key_usage || c->key_usage & KEY_CERT_SIGN);
+}
+
 static int check_shape(const struct attest_chain *c, enum attest_role role, const struct attest_anchor *a,
 		       struct bawn_error *e)
 {
@@ -67,13 +73,15 @@ static int check_shape(const struct attest_chain *c, enum attest_role role, cons
 			       role_name(role));
 	if (role == ATTEST_ROLE_PCK && !named(&c->cert[1], ATTEST_ROLE_PCK_CA, &a->names))
 		return err_set(e, BAWN_ERR_SIGNATURE, "the second certificate is not called as a PCK CA is");
+	if (role == ATTEST_ROLE_PCK_CA && !may_sign(&c->cert[0]))
+		return err_set(e, BAWN_ERR_SIGNATURE, "the certificate of the PCK CA is not a CA's");
 	for (size_t i = 0; i < want; i++) {
 		const struct attest_cert *x = &c->cert[i], *issuer = &c->cert[i + 1 < want ? i + 1 : i];
 
 		if (!attest_name_equal(x->issuer, issuer->subject))
 			return err_set(e, BAWN_ERR_SIGNATURE, "certificate %zu names another issuer than the next", i + 1);
 		/* The root's own path length is not looked at: old ones say 0 and have a CA below them. */
-		if (!issuer->is_ca || (issuer->has_key_usage && !(issuer->key_usage & KEY_CERT_SIGN)))
+		if (!may_sign(issuer))
 			return err_set(e, BAWN_ERR_SIGNATURE, "the issuer of certificate %zu is not a CA", i + 1);
 		if (x->emulated != (a->profile == BAWN_PROFILE_EMULATED))
 			return err_set(e, BAWN_ERR_SIGNATURE, x->emulated ?
