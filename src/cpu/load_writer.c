@@ -87,6 +87,13 @@ static void futex_wake(uint32_t *p)
 	syscall(SYS_futex, p, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
+/*
+ * Neither side wakes the other for every batch: where they share a processor
+ * after all, that would switch between them each time. The one that waits is
+ * woken when half of the slots are full, or when nothing else will happen.
+ */
+#define WAKE (SLOTS / 2)
+
 /* Wait until the counter is no longer `value`. */
 static uint32_t wait_past(uint32_t *p, uint32_t value)
 {
@@ -100,7 +107,7 @@ static uint32_t wait_past(uint32_t *p, uint32_t value)
 static void *run(void *arg)
 {
 	struct load_writer *w = arg;
-	uint32_t next = 0;
+	uint32_t next = 0, backlog;
 
 	for (;;) {
 		wait_past(&w->pushed, next);
@@ -109,7 +116,9 @@ static void *run(void *arg)
 		if (load_write(w->epc, &w->slot[next % SLOTS]) != 0)
 			__atomic_store_n(&w->failed, 1, __ATOMIC_RELAXED);
 		__atomic_store_n(&w->written, ++next, __ATOMIC_RELEASE);
-		futex_wake(&w->written);
+		backlog = __atomic_load_n(&w->pushed, __ATOMIC_ACQUIRE) - next;
+		if (backlog == WAKE || backlog == 0)
+			futex_wake(&w->written);
 	}
 }
 
@@ -150,14 +159,19 @@ struct load_batch *load_writer_slot(struct load_writer *w)
 
 void load_writer_push(struct load_writer *w)
 {
+	uint32_t backlog;
+
 	__atomic_store_n(&w->pushed, w->pushed + 1, __ATOMIC_RELEASE);
-	futex_wake(&w->pushed);
+	backlog = w->pushed - __atomic_load_n(&w->written, __ATOMIC_ACQUIRE);
+	if (backlog >= WAKE)
+		futex_wake(&w->pushed);
 }
 
 int load_writer_drain(struct load_writer *w)
 {
 	uint32_t written = __atomic_load_n(&w->written, __ATOMIC_ACQUIRE);
 
+	futex_wake(&w->pushed);
 	while (written != w->pushed)
 		written = wait_past(&w->written, written);
 	return __atomic_exchange_n(&w->failed, 0, __ATOMIC_RELAXED) ? -1 : 0;
@@ -172,6 +186,7 @@ void load_writer_free(struct load_writer **p)
 		return;
 	w->stop = true;
 	load_writer_push(w);
+	futex_wake(&w->pushed);
 	pthread_join(w->thread, NULL);
 	wipe(w->staged, sizeof(w->staged));
 	munmap(w, sizeof(*w));
