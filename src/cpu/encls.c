@@ -115,6 +115,16 @@ static bool thread_inside(const struct cpu_epc *epc)
 	return false;
 }
 
+/* Keep everybody out of a TCS that is about to go; EENTER holds no lock. */
+static bool claim_tcs(struct isa_tcs *t)
+{
+	uint64_t holder = 0;
+
+	return __atomic_compare_exchange_n(&t->stage, &holder, cpu_owner_self(), false,
+					   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED) ||
+	       !cpu_owner_alive(holder);
+}
+
 static int remove_secs(struct cpu_epc *epc)
 {
 	if (epc_state(epc) == EPC_EMPTY || epc_state(epc) == EPC_REMOVED)
@@ -137,6 +147,8 @@ static int remove_locked(struct cpu_epc *epc, uint64_t offset, struct cpu_fault 
 	if (!(entry & EPCM_VALID))
 		return 0;
 	if (!(EPCM_PT(entry) == PT_TRIM && !(entry & SECINFO_MODIFIED)) && thread_inside(epc))
+		return ISA_ENCLAVE_ACT;
+	if (EPCM_PT(entry) == PT_TCS && !claim_tcs(epc_tcs(epc, epc->base + offset)))
 		return ISA_ENCLAVE_ACT;
 	epc_intend(epc, EPC_REMOVE, offset, ISA_PAGE, epc->shared->pages - 1);
 	epcm_store(epc, offset, 0);
