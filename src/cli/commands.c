@@ -10,6 +10,7 @@
 	X(sign)                                                                                    \
 	X(verify)                                                                                  \
 	X(collateral)                                                                              \
+	X(emu)                                                                                     \
 	X(help)                                                                                    \
 	X(completion)
 
