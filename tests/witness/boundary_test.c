@@ -9,6 +9,7 @@
 
 #include <setjmp.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/time.h>
 #include <ucontext.h>
 
@@ -379,6 +380,60 @@ static void test_exception_on_stack(void)
 	bawn_enclave_free(&en);
 }
 
+/* Offset and length of the image's writable segment, from the file's program headers. */
+static bool data_segment(uint64_t *offset, uint64_t *length)
+{
+	const char *build = getenv("BUILD");
+	uint8_t head[4096] = { 0 };
+	char path[512];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/enclaves/witness.so", build ? build : "build");
+	f = fopen(path, "rb");
+	if (!f || fread(head, 1, sizeof(head), f) != sizeof(head))
+		return false;
+	fclose(f);
+	for (unsigned i = 0; i < get_le16(head + 56); i++) {
+		const uint8_t *ph = head + get_le64(head + 32) + i * 56;
+
+		if (get_le32(ph) == 1 && get_le32(ph + 4) & 2) { /* PT_LOAD, PF_W */
+			*offset = get_le64(ph + 16);
+			*length = (get_le64(ph + 40) + 4095) & ~UINT64_C(4095);
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * The host takes away a page that the entry code itself needs, so that it
+ * faults half way in. Its own handler must not get to see that.
+ */
+static void test_exception_in_entry(void)
+{
+	struct bawn_enclave *en = ready();
+	struct witness_fault f = { .kind = WITNESS_FAULT_DIVIDE };
+	uint64_t offset, length;
+	struct raw_exit x;
+	void *data;
+
+	raw_enter(en, 0, ENCLU_EENTER, WITNESS_FAULT, (uint64_t)&f); /* installs the handler */
+	raw_status(en, 0, EXCEPT, 0);
+	raw_enter(en, 0, ENCLU_ERESUME, 0, 0);
+	is_int(f.result, 6, "an enclave that handles faults");
+	if (!data_segment(&offset, &length)) {
+		ok(false, "finding its data");
+		return;
+	}
+	data = (void *)(en->info.base + offset);
+	ok(!mprotect(data, length, PROT_NONE), "whose data the host takes away");
+	x = raw_enter(en, 0, ENCLU_EENTER, WITNESS_EMPTY, 0);
+	ok(x.function == ENCLU_ERESUME && x.vector == VEC_PF, "faults on its way in");
+	ok(!mprotect(data, length, PROT_READ | PROT_WRITE), "and gets it back");
+	is_int(raw_status(en, 0, EXCEPT, 0), CRASHED, "and goes no further");
+	bawn_enclave_free(&en);
+}
+
 static void test_uninit(void)
 {
 	struct bawn_enclave *en = ready();
@@ -408,6 +463,7 @@ int main(void)
 	test_exception_twice(en);
 	test_exception_refused();
 	test_exception_on_stack();
+	test_exception_in_entry();
 	test_uninit();
 	bawn_enclave_free(&en);
 	witness_platform_done();
