@@ -4,6 +4,7 @@
 
 /* One line for each subcommand, in the order of `bawn help`. */
 #define COMMANDS(X)                                                                                \
+	X(check)                                                                                   \
 	X(inspect)                                                                                 \
 	X(measure)                                                                                 \
 	X(load)                                                                                    \

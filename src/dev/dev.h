@@ -98,14 +98,23 @@ struct dev_probe {
 	struct dev_node node[DEV_NODES];
 	bool vdso;         /* __vdso_sgx_enter_enclave */
 	bool driver_sgx2;  /* the in-kernel driver knows the SGX2 requests */
-	/* the emulated CPU */
-	bool fsgsbase;     /* user space may use RDFSBASE and its kin */
-	bool memfd;
-	bool cpuid_faulting;
-	bool emulation;    /* all that it needs is there; whether a platform exists is cpu's to say */
 };
 void dev_probe(struct dev_probe *out);
 /* The device that DEV_AUTO would choose: DEV_KERNEL, DEV_ISGX, or DEV_AUTO for none. */
 enum dev_kind dev_probe_choice(const struct dev_probe *p);
+
+/*
+ * What the emulated CPU needs, tried in a child process (so the caller should
+ * have no other threads). Each of the first four implies those before it.
+ */
+struct dev_emulation {
+	bool memfd;    /* a memory file can be made, grown and written */
+	bool reserve;  /* address space for an ELRANGE can be reserved */
+	bool exec;     /* a page of the memory file can be mapped executable */
+	bool traps;    /* ENCLU arrives as a signal, on an alternate stack, and can be stepped over */
+	bool fsgsbase; /* user space may use WRFSBASE and its kin: faster, not needed */
+	bool cpuid_faulting; /* CPUID can be made to fault inside enclaves, as on hardware */
+};
+void dev_probe_emulation(struct dev_emulation *out);
 
 #endif

@@ -5,16 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/auxv.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/statvfs.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #define CPUID_SGX 0x12u
-#define HWCAP2_FSGSBASE_BIT 2u
-#define ARCH_SET_CPUID_CODE 0x1012
 
 struct leaf {
 	uint32_t a, b, c, d;
@@ -94,16 +88,6 @@ static void probe_node(enum dev_node_id id, struct dev_node *n)
 	}
 }
 
-static bool have_memfd(void)
-{
-	int fd = memfd_create("bawn-probe", MFD_CLOEXEC);
-
-	if (fd < 0)
-		return false;
-	close(fd);
-	return true;
-}
-
 void dev_probe(struct dev_probe *out)
 {
 	*out = (struct dev_probe){ 0 };
@@ -119,11 +103,6 @@ void dev_probe(struct dev_probe *out)
 			d.ops->close(&d);
 		}
 	}
-	out->fsgsbase = getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE_BIT;
-	out->memfd = have_memfd();
-	/* Turning CPUID on is what it is already: the answer tells whether it could be turned off. */
-	out->cpuid_faulting = syscall(SYS_arch_prctl, ARCH_SET_CPUID_CODE, 1UL) == 0;
-	out->emulation = out->fsgsbase && out->memfd;
 }
 
 enum dev_kind dev_probe_choice(const struct dev_probe *p)
