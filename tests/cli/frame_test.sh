@@ -18,7 +18,7 @@ list=$out
 exits 0 "--help" "$bawn" --help
 is "$out" "$list" "... is the same as help"
 
-commands=$(printf '%s\n' "$list" | sed -n 's/^  \([a-z]*\) .*/\1/p')
+commands=$(printf '%s\n' "$list" | sed -n 's/^  \([a-z][a-z]*\) .*/\1/p')
 for c in $commands; do
 	exits 0 "bawn $c --help" "$bawn" "$c" --help
 	like "$out" "^usage: bawn $c" "... has a usage line"
