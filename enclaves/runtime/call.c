@@ -49,6 +49,18 @@ uint32_t runtime_ecall(const struct runtime_entry *e, struct runtime_thread *t)
 	return status;
 }
 
+/*
+ * The stack pointer that the host has after an interruption is the one in the
+ * save area, and a signal's frame goes below it: so what we take must be above
+ * it before it is written, and until it is given back.
+ */
+static void host_stack_set(struct runtime_thread *t, uint64_t sp)
+{
+	t->host_sp = sp;
+	t->gpr->ursp = sp;
+	__asm__ volatile("" : : : "memory");
+}
+
 bawn_untrusted bawn_host_alloc(size_t n)
 {
 	struct runtime_thread *t = runtime_thread();
@@ -60,7 +72,7 @@ bawn_untrusted bawn_host_alloc(size_t n)
 	/* The host chose this stack pointer: it may be anything. */
 	if (!bawn_outside(p, t->host_sp - p))
 		return 0;
-	t->host_sp = p;
+	host_stack_set(t, p);
 	return p;
 }
 
@@ -70,7 +82,7 @@ void bawn_host_free(bawn_untrusted p, size_t n)
 
 	if (!p || p != t->host_sp)
 		bawn_abort(); /* not the newest: the enclave's own mistake */
-	t->host_sp = (p + n + 15) & ~UINT64_C(15);
+	host_stack_set(t, (p + n + 15) & ~UINT64_C(15));
 }
 
 uint32_t bawn_ocall(uint32_t index, void *args, size_t n)
