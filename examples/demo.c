@@ -69,7 +69,8 @@ static struct bawn_enclave *load(const char *folder, const char *name)
 	       (unsigned long long)info.size >> 10, info.device);
 	print_hex("MRENCLAVE", info.mrenclave, 32);
 	print_hex("MRSIGNER", info.mrsigner, 32);
-	printf("  loaded and measured in %.1f ms, EINIT %.1f ms, its own start %.1f ms\n",
+	printf("  added and measured in %.1f ms; EINIT, which takes it only if the measurement is\n"
+	       "  the signed one, in %.1f ms; its own start took %.1f ms\n",
 	       (double)(info.create_ns + info.add_ns) / 1e6, (double)info.einit_ns / 1e6,
 	       (double)info.init_ns / 1e6);
 	return en;

@@ -22,7 +22,7 @@ END
 if [ -z "${BAWN_PLATFORM:-}" ]; then
 	BAWN_PLATFORM=$dir/platform
 	export BAWN_PLATFORM
-	"$BUILD/bawn" emu platform create
+	"$BUILD/bawn" emu platform create >/dev/null
 fi
 "$BUILD/bawn" emu platform show
 
