@@ -66,8 +66,8 @@ STATIC   := $(BUILD)/libbawn.a
 SHARED   := $(BUILD)/libbawn.so.$(ABI)
 CLI      := $(BUILD)/bawn
 
-.PHONY: all lib cli enclaves tests check check-asan replay fuzz bench static install \
-        uninstall deps demo man-check clean help FORCE
+.PHONY: all lib cli enclaves tests check check-asan fuzz bench static install \
+        uninstall deps demo clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -108,14 +108,12 @@ $(INTERNAL): $(LIB_OBJ)
 	$(call say,AR)
 	$(Q)$(AR) rcs $@ $^
 
-# One relocatable object in which only what src/libbawn.map names stays global.
-$(BUILD)/public.syms: src/libbawn.map
-	@mkdir -p $(@D)
-	$(Q)sed -n 's/^[[:space:]]*\([a-z0-9_]*\);.*/\1/p' $< >$@
-$(BUILD)/libbawn.o: $(LIB_OBJ) $(BUILD)/public.syms
+# One relocatable object in which only what is visible stays global: bawn.h's
+# names, and the C library's signal functions, which the emulated CPU has to see.
+$(BUILD)/libbawn.o: $(LIB_OBJ)
 	$(call say,LD)
 	$(Q)$(LD) -r -o $@.tmp $(LIB_OBJ)
-	$(Q)objcopy --keep-global-symbols=$(BUILD)/public.syms $@.tmp $@
+	$(Q)objcopy --localize-hidden $@.tmp $@
 	@rm -f $@.tmp
 $(STATIC): $(BUILD)/libbawn.o
 	@rm -f $@
@@ -183,6 +181,43 @@ $(BUILD)/bench/%_bench: $(BUILD)/obj/bench/%_bench.o $(BENCH_OBJ) $(INTERNAL)
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+
+# ---- installing ----
+
+COMPLETIONS := $(BUILD)/completion/bawn.bash $(BUILD)/completion/_bawn $(BUILD)/completion/bawn.fish
+$(BUILD)/completion/%.bash: $(CLI)
+	@mkdir -p $(@D)
+	$(Q)$(CLI) completion bash >$@
+$(BUILD)/completion/_%: $(CLI)
+	@mkdir -p $(@D)
+	$(Q)$(CLI) completion zsh >$@
+$(BUILD)/completion/%.fish: $(CLI)
+	@mkdir -p $(@D)
+	$(Q)$(CLI) completion fish >$@
+
+$(BUILD)/bawn.pc: tools/bawn.pc.in $(FLAGS_FILE) VERSION
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCDIR@|$(INCDIR)|' \
+		-e 's|@VERSION@|$(VERSION)|' $< >$@
+
+MAN_PAGES := $(wildcard man/*.[1-8])
+# FILE:TARGET, in the order of installing; links are made afterwards.
+INSTALLED = $(CLI):$(BINDIR)/bawn include/bawn.h:$(INCDIR)/bawn.h $(STATIC):$(LIBDIR)/libbawn.a \
+	$(SHARED):$(LIBDIR)/$(notdir $(SHARED)) $(BUILD)/bawn.pc:$(LIBDIR)/pkgconfig/bawn.pc \
+	$(BUILD)/completion/bawn.bash:$(DATADIR)/bash-completion/completions/bawn \
+	$(BUILD)/completion/_bawn:$(DATADIR)/zsh/site-functions/_bawn \
+	$(BUILD)/completion/bawn.fish:$(DATADIR)/fish/vendor_completions.d/bawn.fish \
+	$(foreach m,$(MAN_PAGES),$(m):$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m))) \
+	$(KIT_INSTALLED)
+install: all $(COMPLETIONS) $(BUILD)/bawn.pc $(KIT_FILES) ## to $(PREFIX); DESTDIR=... for packaging
+	@for pair in $(INSTALLED); do \
+		mode=644; [ "$${pair%%:*}" != $(CLI) ] || mode=755; \
+		install -D -m $$mode "$${pair%%:*}" "$(DESTDIR)$${pair#*:}" || exit 1; \
+	done
+	@ln -sf $(notdir $(SHARED)) $(DESTDIR)$(LIBDIR)/libbawn.so
+	@echo "installed below $(DESTDIR)$(PREFIX)"
+uninstall:                      ## what install put there
+	@for pair in $(INSTALLED); do rm -f "$(DESTDIR)$${pair#*:}"; done
+	@rm -f $(DESTDIR)$(LIBDIR)/libbawn.so
 
 # ---- for a newcomer ----
 

@@ -98,12 +98,11 @@ $(BUILD)/bawn-enclave.pc: enclaves/bawn-enclave.pc.in $(ENCLAVE_FLAGS_FILE) VERS
 		-e 's|@DATADIR@|$(DATADIR)|' -e 's|@VERSION@|$(VERSION)|' \
 		-e 's|@CFLAGS@|$(KIT_CFLAGS)|' -e 's|@LDFLAGS@|$(KIT_LDFLAGS)|' $< >$@
 
-.PHONY: install-kit
-install-kit: $(ENCLAVE_KIT) $(BUILD)/bawn-enclave.pc ## the enclave kit alone
-	install -D -m 644 include/bawn_enclave.h $(DESTDIR)$(INCDIR)/bawn_enclave.h
-	install -D -m 644 $(ENCLAVE_KIT) $(DESTDIR)$(LIBDIR)/libbawn_enclave.a
-	install -D -m 644 enclaves/runtime/enclave.lds $(DESTDIR)$(DATADIR)/bawn/enclave.lds
-	install -D -m 644 $(BUILD)/bawn-enclave.pc $(DESTDIR)$(LIBDIR)/pkgconfig/bawn-enclave.pc
+KIT_FILES = $(ENCLAVE_KIT) $(BUILD)/bawn-enclave.pc
+KIT_INSTALLED = include/bawn_enclave.h:$(INCDIR)/bawn_enclave.h \
+	$(ENCLAVE_KIT):$(LIBDIR)/libbawn_enclave.a \
+	enclaves/runtime/enclave.lds:$(DATADIR)/bawn/enclave.lds \
+	$(BUILD)/bawn-enclave.pc:$(LIBDIR)/pkgconfig/bawn-enclave.pc
 
 # The demo is an example: of the public interface, and with the library that gets installed.
 $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o $(STATIC)

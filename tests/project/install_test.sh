@@ -1,0 +1,54 @@
+# make install: a program and an enclave of somebody else build against it, and run.
+. tests/tap.sh
+
+if [ -n "${VARIANT:-}" ]; then
+	echo "1..0 # SKIP a $VARIANT build is not installed"
+	exit 0
+fi
+prefix=$tmp/prefix
+CC=${CC:-gcc}
+export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
+ok "make install" make -s BUILD="$BUILD" CC="$CC" PREFIX="$prefix" install
+for f in bin/bawn include/bawn.h lib/libbawn.a lib/libbawn.so lib/libbawn.so.0 lib/pkgconfig/bawn.pc \
+	include/bawn_enclave.h lib/libbawn_enclave.a share/bawn/enclave.lds share/man/man1/bawn.1 \
+	share/bash-completion/completions/bawn; do
+	ok "$f is installed" test -s "$prefix/$f"
+done
+exits 0 "the installed command runs" "$prefix/bin/bawn" --version
+
+cat >"$tmp/user.c" <<'END'
+#include <bawn.h>
+#include <stdio.h>
+
+int main(int argc, char **argv)
+{
+	struct bawn_options opt = { .device = "emulated" };
+	struct bawn_enclave *en = NULL;
+	struct bawn_error e = { 0 };
+
+	if (argc != 2 || bawn_enclave_load(&en, argv[1], &opt, &e))
+		return printf("%s\n", e.msg), 1;
+	bawn_enclave_free(&en);
+	return puts("ran") < 0;
+}
+END
+export BAWN_PLATFORM=$tmp/platform
+ok "a platform" "$prefix/bin/bawn" emu platform create
+# shellcheck disable=SC2046
+ok "a program links to the shared library" \
+	$CC -o "$tmp/shared" "$tmp/user.c" $(pkg-config --cflags --libs bawn) -Wl,-rpath,"$prefix/lib"
+exits 0 "and runs an enclave" "$tmp/shared" "$BUILD/enclaves/witness.signed.so"
+like "$out" "ran" "to its end"
+# shellcheck disable=SC2046
+ok "a program links to the static library" $CC -o "$tmp/static" "$tmp/user.c" \
+	$(pkg-config --cflags bawn) "$prefix/lib/libbawn.a" $(pkg-config --static --libs bawn | sed 's/-lbawn//')
+exits 0 "and runs an enclave" "$tmp/static" "$BUILD/enclaves/witness.signed.so"
+
+cp -r examples/hello "$tmp/hello"
+ok "examples/hello builds against what is installed" \
+	env PATH="$prefix/bin:$PATH" make -s -C "$tmp/hello" CC="$CC"
+ok "make uninstall" make -s BUILD="$BUILD" CC="$CC" PREFIX="$prefix" uninstall
+is "$(find "$prefix" ! -type d)" "" "nothing is left behind"
+ok "make install with DESTDIR" make -s BUILD="$BUILD" CC="$CC" DESTDIR="$tmp/dest" PREFIX=/opt/bawn install
+ok "goes below it" test -s "$tmp/dest/opt/bawn/bin/bawn"
+tap_done
