@@ -195,7 +195,8 @@ $(BUILD)/completion/%.fish: $(CLI)
 	@mkdir -p $(@D)
 	$(Q)$(CLI) completion fish >$@
 
-$(BUILD)/bawn.pc: tools/bawn.pc.in $(FLAGS_FILE) VERSION
+# Always made anew: PREFIX is not known beforehand.
+$(BUILD)/bawn.pc: tools/bawn.pc.in VERSION FORCE
 	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCDIR@|$(INCDIR)|' \
 		-e 's|@VERSION@|$(VERSION)|' $< >$@
 

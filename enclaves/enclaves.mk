@@ -93,7 +93,7 @@ pin-enclaves: $(ENCLAVE_BUILD)/witness.signed.so ## record the measurements that
 
 # ---- the kit, for others' enclaves ----
 
-$(BUILD)/bawn-enclave.pc: enclaves/bawn-enclave.pc.in $(ENCLAVE_FLAGS_FILE) VERSION
+$(BUILD)/bawn-enclave.pc: enclaves/bawn-enclave.pc.in $(ENCLAVE_FLAGS_FILE) VERSION FORCE
 	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCDIR@|$(INCDIR)|' \
 		-e 's|@DATADIR@|$(DATADIR)|' -e 's|@VERSION@|$(VERSION)|' \
 		-e 's|@CFLAGS@|$(KIT_CFLAGS)|' -e 's|@LDFLAGS@|$(KIT_LDFLAGS)|' $< >$@
