@@ -75,6 +75,7 @@ endef
 $(eval $(call sign_rule,witness,witness,witness,development))
 $(eval $(call sign_rule,witness-other,witness,witness,other))
 $(eval $(call sign_rule,witness-unbound,witness,witness-unbound,development))
+$(eval $(call sign_rule,witness-avx,witness,witness-avx,development))
 $(eval $(call sign_rule,witness-provision,witness,witness-provision,development))
 
 # What, besides the sources, decides a measurement.

@@ -251,6 +251,49 @@ static void test_stack(struct bawn_enclave *en)
 	is_int(raw_status_on(en, 0, WITNESS_SUM, (uint64_t)&sum, 0), ARGUMENT, "nor at zero");
 }
 
+/* ---- registers ---- */
+
+#define FLAG_DF UINT64_C(0x400)
+#define FLAG_AC UINT64_C(0x40000)
+
+/* Floating-point control and flags as no compiler expects them: its business is the same, and ours. */
+static void test_registers(struct bawn_enclave *en)
+{
+	static _Alignas(16) uint8_t stack[16384];
+	struct witness_compute c = { .rounds = 5000 }, d = c;
+	struct raw_regs r = {
+		.rdi = WITNESS_COMPUTE,
+		.rsi = (uint64_t)&d,
+		.rsp = (uint64_t)stack + 8192,
+		.rflags = RAW_RFLAGS | FLAG_DF | FLAG_AC,
+		.mxcsr = 0x7f80 | 0x8040, /* towards zero, denormals are zero, flushed to zero */
+		.fcw = 0x0c7f,            /* single precision, towards zero */
+	};
+
+	is_int(raw_status(en, 0, WITNESS_COMPUTE, (uint64_t)&c), OK, "a computation");
+	raw_enclu_on(en, 0, &r);
+	ok(r.rdi == UINT64_MAX && r.rsi == OK, "again, with odd flags and control words");
+	is_int(d.result, c.result, "gives the same");
+	ok(!(r.rflags & (FLAG_DF | FLAG_AC)), "it leaves DF and AC clear");
+	ok(r.mxcsr == (0x7f80 | 0x8040) && r.fcw == 0x0c7f, "the control words as they were");
+	ok(!r.others[0] && !r.others[1] && !r.others[2] && !r.others[3] && !r.rdx,
+	   "nothing in general registers");
+	ok(ct_is_zero(r.xmm, sizeof(r.xmm)), "and nothing in vector registers");
+
+	struct witness_sum sum = { .a = 1, .b = 2 };
+	r.rdi = WITNESS_SUM;
+	r.rsi = (uint64_t)&sum;
+	raw_enclu_on(en, 0, &r);
+	ok(r.rdi == WITNESS_ADD && r.rsp < (uint64_t)stack + 8192, "an OCALL");
+	ok(!r.others[0] && !r.others[1] && !r.others[2] && !r.others[3] && !r.rdx &&
+		   ct_is_zero(r.xmm, sizeof(r.xmm)) && r.mxcsr == (0x7f80 | 0x8040),
+	   "leaves no more");
+	r.rdi = (uint64_t)ORET;
+	r.rsi = 7;
+	raw_enclu_on(en, 0, &r);
+	ok(r.rdi == UINT64_MAX && r.rsi == 7, "and comes to its end");
+}
+
 /* ---- exceptions ---- */
 
 static struct bawn_enclave *interrupted;
@@ -459,6 +502,7 @@ int main(void)
 	test_buffers(en);
 	test_ocall(en);
 	test_stack(en);
+	test_registers(en);
 	test_false_exceptions(en);
 	test_exception_twice(en);
 	test_exception_refused();

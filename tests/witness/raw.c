@@ -85,30 +85,56 @@ uint32_t raw_status(struct bawn_enclave *en, unsigned slot, int64_t command, uin
 	return x.result || x.function != ENCLU_EEXIT || x.rdi != -1 ? UINT32_MAX : (uint32_t)x.rsi;
 }
 
-struct raw_regs {
-	uint64_t rax, rbx, rdi, rsi, rsp;
-};
+/* RFLAGS, MXCSR and FCW are loaded before ENCLU as well, and the host's own afterwards. */
 void raw_enclu(struct raw_regs *r);
 __asm__(".type raw_enclu, @function\n"
 	"raw_enclu:\n\t"
 	"push %rbp\n\tpush %rbx\n\tpush %r12\n\tpush %r13\n\tpush %r14\n\tpush %r15\n\t"
+	"sub $8, %rsp\n\tstmxcsr (%rsp)\n\tfnstcw 4(%rsp)\n\t"
 	"mov %rdi, raw_enclu_regs(%rip)\n\tmov %rsp, raw_enclu_rsp(%rip)\n\t"
-	"mov (%rdi), %rax\n\tmov 8(%rdi), %rbx\n\tmov 24(%rdi), %rsi\n\tmov 32(%rdi), %rsp\n\t"
-	"mov 16(%rdi), %rdi\n\tlea 1f(%rip), %rcx\n\t"
+	"ldmxcsr 112(%rdi)\n\tfldcw 116(%rdi)\n\t"
+	"mov (%rdi), %rax\n\tmov 8(%rdi), %rbx\n\tmov 24(%rdi), %rsi\n\t"
+	"lea 1f(%rip), %rcx\n\tmov $-1, %rdx\n\tmov $-1, %r8\n\tmov $-1, %r15\n\t"
+	"push 104(%rdi)\n\tmov 32(%rdi), %r9\n\tmov 16(%rdi), %rdi\n\tpopfq\n\t"
+	"mov %r9, %rsp\n\t"
 	".byte 0x0f, 0x01, 0xd7\n\tjmp 2f\n"
 	"1:\t.byte 0x0f, 0x01, 0xd7\n" /* the AEP */
 	"2:\tmov raw_enclu_regs(%rip), %rcx\n\t"
 	"mov %rax, (%rcx)\n\tmov %rbx, 8(%rcx)\n\tmov %rdi, 16(%rcx)\n\tmov %rsi, 24(%rcx)\n\t"
 	"mov %rsp, 32(%rcx)\n\tmov raw_enclu_rsp(%rip), %rsp\n\t"
+	"pushfq\n\tpop 104(%rcx)\n\tcld\n\tpush $2\n\tpopfq\n\t"
+	"stmxcsr 112(%rcx)\n\tfnstcw 116(%rcx)\n\t"
+	"mov %r8, 40(%rcx)\n\tmov %r9, 48(%rcx)\n\tmov %r10, 56(%rcx)\n\tmov %r11, 64(%rcx)\n\t"
+	"or %r12, 40(%rcx)\n\tor %r13, 48(%rcx)\n\tor %r14, 56(%rcx)\n\tor %r15, 64(%rcx)\n\t"
+	"mov %rdx, 72(%rcx)\n\t"
+	"por %xmm1, %xmm0\n\tpor %xmm2, %xmm0\n\tpor %xmm3, %xmm0\n\tpor %xmm4, %xmm0\n\t"
+	"por %xmm5, %xmm0\n\tpor %xmm6, %xmm0\n\tpor %xmm7, %xmm0\n\tpor %xmm8, %xmm0\n\t"
+	"por %xmm9, %xmm0\n\tpor %xmm10, %xmm0\n\tpor %xmm11, %xmm0\n\tpor %xmm12, %xmm0\n\t"
+	"por %xmm13, %xmm0\n\tpor %xmm14, %xmm0\n\tpor %xmm15, %xmm0\n\t"
+	"movups %xmm0, 80(%rcx)\n\t"
+	"ldmxcsr (%rsp)\n\tfldcw 4(%rsp)\n\tadd $8, %rsp\n\t"
 	"pop %r15\n\tpop %r14\n\tpop %r13\n\tpop %r12\n\tpop %rbx\n\tpop %rbp\n\tret\n"
 	".local raw_enclu_regs\n.comm raw_enclu_regs, 8\n"
 	".local raw_enclu_rsp\n.comm raw_enclu_rsp, 8\n");
+_Static_assert(offsetof(struct raw_regs, others) == 40 && offsetof(struct raw_regs, rdx) == 72 &&
+		       offsetof(struct raw_regs, xmm) == 80 &&
+		       offsetof(struct raw_regs, rflags) == 104 &&
+		       offsetof(struct raw_regs, mxcsr) == 112 && offsetof(struct raw_regs, fcw) == 116,
+	       "raw_enclu");
+
+void raw_enclu_on(struct bawn_enclave *en, unsigned slot, struct raw_regs *r)
+{
+	r->rax = ENCLU_EENTER;
+	r->rbx = en->slot[slot].tcs;
+	raw_enclu(r);
+}
 
 uint32_t raw_status_on(struct bawn_enclave *en, unsigned slot, int64_t command, uint64_t argument,
 		       uint64_t rsp)
 {
-	struct raw_regs r = { ENCLU_EENTER, en->slot[slot].tcs, (uint64_t)command, argument, rsp };
+	struct raw_regs r = { .rdi = (uint64_t)command, .rsi = argument, .rsp = rsp,
+			      .rflags = RAW_RFLAGS, .mxcsr = RAW_MXCSR, .fcw = RAW_FCW };
 
-	raw_enclu(&r);
+	raw_enclu_on(en, slot, &r);
 	return r.rdi != UINT64_MAX || r.rsp != rsp ? UINT32_MAX : (uint32_t)r.rsi;
 }

@@ -296,6 +296,26 @@ static void test_unbound(struct bawn_enclave *en)
 	is_int(a.shared, 10, "the rest stays");
 }
 
+/* More state to save, scrub and restore: the same calls. */
+static void test_avx(void)
+{
+	struct bawn_enclave *en;
+	struct bawn_enclave_info info;
+
+	if (!__builtin_cpu_supports("avx")) {
+		skip("this CPU has no AVX");
+		return;
+	}
+	en = witness_load("witness-avx");
+	if (!en)
+		return;
+	bawn_enclave_info(en, &info);
+	is_int(info.xfrm, 7, "an enclave with AVX state");
+	test_calls(en);
+	test_recovered(en);
+	bawn_enclave_free(&en);
+}
+
 int main(void)
 {
 	struct bawn_enclave *en, *other, *unbound;
@@ -317,6 +337,7 @@ int main(void)
 		test_recovered(en);
 		test_threads(en);
 		test_unbound(unbound);
+		test_avx();
 		test_fatal();
 	}
 	bawn_enclave_free(&en);
