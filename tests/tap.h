@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int tap_count, tap_failed;
+/* Weak: one count for all the files of a test program. */
+__attribute__((weak)) int tap_count, tap_failed;
 
 __attribute__((format(printf, 4, 5), unused)) static bool tap_ok(bool good, const char *file, int line,
 								  const char *fmt, ...)
