@@ -26,7 +26,7 @@ enclave_obj = $(patsubst %,$(ENCLAVE_BUILD)/obj/%.o,$(basename $(1)))
 ENCLAVE_FLAGS_FILE := $(ENCLAVE_BUILD)/flags
 $(ENCLAVE_FLAGS_FILE): FORCE
 	@mkdir -p $(@D)
-	@printf '%s\n' '$(ENCLAVE_CC) $(ENCLAVE_CFLAGS) / $(ENCLAVE_LDFLAGS) / $(PREFIX)' >$@.new
+	@printf '%s\n' '$(ENCLAVE_CC) $(ENCLAVE_CFLAGS) / $(ENCLAVE_LDFLAGS)' >$@.new
 	@if cmp -s $@.new $@; then rm -f $@.new; else mv $@.new $@; fi
 
 # What is on the stack while a thread gets its canary has none itself.
@@ -94,7 +94,7 @@ pin-enclaves: $(ENCLAVE_BUILD)/witness.signed.so ## record the measurements that
 
 # ---- the kit, for others' enclaves ----
 
-$(BUILD)/bawn-enclave.pc: enclaves/bawn-enclave.pc.in $(ENCLAVE_FLAGS_FILE) VERSION FORCE
+$(BUILD)/bawn-enclave.pc: enclaves/bawn-enclave.pc.in VERSION FORCE
 	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCDIR@|$(INCDIR)|' \
 		-e 's|@DATADIR@|$(DATADIR)|' -e 's|@VERSION@|$(VERSION)|' \
 		-e 's|@CFLAGS@|$(KIT_CFLAGS)|' -e 's|@LDFLAGS@|$(KIT_LDFLAGS)|' $< >$@

@@ -47,6 +47,11 @@ exits 0 "and runs an enclave" "$tmp/static" "$BUILD/enclaves/witness.signed.so"
 cp -r examples/hello "$tmp/hello"
 ok "examples/hello builds against what is installed" \
 	env PATH="$prefix/bin:$PATH" make -s -C "$tmp/hello" CC="$CC"
+exits 1 "it does not run emulated without being told" env -u BAWN_DEVICE LD_LIBRARY_PATH="$prefix/lib" \
+	"$tmp/hello/host" "$tmp/hello/hello.signed.so" Ann
+exits 0 "and does when told" env BAWN_DEVICE=emulated LD_LIBRARY_PATH="$prefix/lib" \
+	"$tmp/hello/host" "$tmp/hello/hello.signed.so" Ann
+like "$out" '^Hello, Ann, from inside the enclave\.$' "greeting whom it should"
 ok "make uninstall" make -s BUILD="$BUILD" CC="$CC" PREFIX="$prefix" uninstall
 is "$(find "$prefix" ! -type d)" "" "nothing is left behind"
 ok "make install with DESTDIR" make -s BUILD="$BUILD" CC="$CC" DESTDIR="$tmp/dest" PREFIX=/opt/bawn install
