@@ -180,6 +180,7 @@ static void test_together(void)
 	world_build(&w);
 	a = start(add_pages, &w);
 	b = start(add_pages, &w);
+	ok(said(&a) && said(&b), "two processes start to add pages");
 	na = finish(&a);
 	nb = finish(&b);
 	is_int(na + nb, TOGETHER, "two processes add the same pages: each goes in once");
