@@ -386,6 +386,11 @@ int attest_bundle_put(struct attest_bundle *s, enum attest_part part, const void
 		   struct bawn_error *e);
 /* The parts there are. BAWN_ERR_NOT_FOUND if there is no such directory or none of them in it. */
 int attest_bundle_read(struct attest_bundle *s, const char *dir, struct bawn_error *e);
+/*
+ * A revocation list that came without its issuer's chain gets the one of the
+ * PCK certificate: pck_chain is PEM, leaf first, or absent to use the bundle's.
+ */
+int attest_bundle_infer(struct attest_bundle *s, struct cur pck_chain, struct bawn_error *e);
 /* Give the verifier every part that holds; the first failure is returned, the rest is still given. */
 int attest_bundle_add(const struct attest_bundle *s, bool early, struct bawn_verifier *v,
 		   struct bawn_error *e);
@@ -422,6 +427,8 @@ int attest_bundle_key(const struct attest_bundle *s, bool early, struct attest_k
  */
 int attest_dir_read(const char *store, const struct attest_key *k, struct attest_bundle *s,
 		      struct bawn_error *e);
+/* True if the directory is one set by itself. */
+bool attest_dir_is_set(const char *dir);
 /* Put a set in place of the one there was: readers see one or the other, whole. */
 int attest_dir_write(const char *store, const struct attest_key *k, const struct attest_bundle *s,
 		       struct bawn_error *e);

@@ -114,6 +114,23 @@ int attest_bundle_read(struct attest_bundle *s, const char *dir, struct bawn_err
 
 /* ---- into a verifier ---- */
 
+int attest_bundle_infer(struct attest_bundle *s, struct cur pck_chain, struct bawn_error *e)
+{
+	static const char end[] = "-----END CERTIFICATE-----";
+	const struct attest_file *own = &s->part[ATTEST_PART_PCK_CHAIN];
+	const uint8_t *leaf_end;
+
+	if (s->part[ATTEST_PART_PCK_CRL_CHAIN].p || !s->part[ATTEST_PART_PCK_CRL].p)
+		return 0;
+	if (!pck_chain.p)
+		pck_chain = cur_make(own->p, own->n);
+	leaf_end = pck_chain.p ? memmem(pck_chain.p, pck_chain.n, end, sizeof(end) - 1) : NULL;
+	if (!leaf_end)
+		return 0;
+	cur_skip(&pck_chain, (size_t)(leaf_end - pck_chain.p) + sizeof(end) - 1);
+	return attest_bundle_put(s, ATTEST_PART_PCK_CRL_CHAIN, pck_chain.p, pck_chain.n, e);
+}
+
 static struct bawn_bytes bytes(const struct attest_bundle *s, enum attest_part part)
 {
 	return (struct bawn_bytes){ s->part[part].p, s->part[part].n };
@@ -253,7 +270,7 @@ static int join(char *out, size_t max, const char *a, const char *b, struct bawn
 }
 
 /* A directory that is a set by itself, as an export or a copy of one is. */
-static bool is_set(const char *dir)
+bool attest_dir_is_set(const char *dir)
 {
 	char path[4096];
 
@@ -270,7 +287,7 @@ int attest_dir_read(const char *store, const struct attest_key *k, struct attest
 	int rc;
 
 	*s = (struct attest_bundle){ 0 };
-	if (is_set(store)) {
+	if (attest_dir_is_set(store)) {
 		if (!k->early)
 			return attest_bundle_read(s, store, e);
 		snprintf(name, sizeof(name), "early");
@@ -360,6 +377,9 @@ int attest_dir_write(const char *store, const struct attest_key *k, const struct
 	char name[ATTEST_KEY_NAME];
 	int dir, lock, rc;
 
+	if (attest_dir_is_set(store))
+		return err_set(e, BAWN_ERR_USAGE,
+			       "%.80s is one set by itself: name a directory for many, or an empty one", store);
 	if (mkdir(store, 0755) && errno != EEXIST)
 		return err_sys(e, "cannot create %.80s", store);
 	dir = open(store, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -426,9 +446,9 @@ int attest_dir_each(const char *store,
 	size_t count;
 	int rc;
 
-	if (is_set(store)) {
+	if (attest_dir_is_set(store)) {
 		rc = fn(arg, store, false, e);
-		if (rc == 0 && join(path, sizeof(path), store, "early", e) == 0 && is_set(path))
+		if (rc == 0 && join(path, sizeof(path), store, "early", e) == 0 && attest_dir_is_set(path))
 			rc = fn(arg, path, true, e);
 		return rc;
 	}

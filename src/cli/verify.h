@@ -57,7 +57,7 @@ struct verify_set; /* collateral met so far, by key */
 struct verify_run {
 	struct verify_root root;
 	struct attest_anchor anchor;
-	struct bawn_verifier *verifier;
+	struct bawn_verifier *verifier; /* without collateral: for a first look */
 	struct attest_policy *file;
 	struct bawn_policy policy; /* the file's, with what the command line adds */
 	uint8_t report_data[64];
@@ -65,11 +65,13 @@ struct verify_run {
 	bool fetches;              /* source is given */
 	char store[4096];          /* "" for none */
 	bool store_given;          /* by option: it is an error if it is not there */
+	bool store_is_set;         /* it is one set by itself, for whatever quotes */
 	bool certificates;         /* inputs are certificates that carry quotes */
 	bool fixed_time;
 	int64_t time;
 	pthread_mutex_t lock;      /* over sets */
 	struct verify_set *sets;
+	unsigned set_count;
 };
 /* 0 or an exit code, after saying why. */
 int verify_run_open(struct cli *c, struct verify_run *r);

@@ -7,11 +7,16 @@
 #include <unistd.h>
 
 #define SET_LIFE_S 600 /* a long batch looks at the collateral again */
+#define SETS_MAX 1024u /* kinds of genuine platforms in one batch */
 
-/* What was found for one key, and when. */
+/*
+ * The collateral of one kind of platform, with a verifier of its own: what
+ * other kinds' collateral says, and when it was issued, changes nothing here.
+ */
 struct verify_set {
 	struct verify_set *next;
 	struct attest_key key;
+	struct bawn_verifier *verifier;
 	uint64_t looked_ns, fetched_ns; /* 0: never */
 	struct bawn_error error;        /* why some of it is missing, if it is */
 	struct attest_file pck_chain;
@@ -89,6 +94,7 @@ int verify_run_open(struct cli *c, struct verify_run *r)
 	/* What is kept at home is for whoever named nothing else. */
 	if (r->store_given || !r->fetches)
 		verify_store_path(c, r->store, sizeof(r->store));
+	r->store_is_set = *r->store && attest_dir_is_set(r->store);
 	return rc;
 }
 
@@ -97,6 +103,7 @@ void verify_run_close(struct verify_run *r)
 	while (r->sets) {
 		struct verify_set *next = r->sets->next;
 
+		bawn_verifier_free(&r->sets->verifier);
 		free(r->sets->pck_chain.p);
 		free(r->sets);
 		r->sets = next;
@@ -116,14 +123,33 @@ static struct verify_set *set_find(struct verify_run *r, const struct attest_key
 	while (s && (s->key.tee != k->tee || memcmp(s->key.fmspc, k->fmspc, 6) != 0 ||
 		     strcmp(s->key.ca, k->ca) != 0 || s->key.early != k->early))
 		s = s->next;
+	return s;
+}
+
+static struct verify_set *set_make(struct verify_run *r, const struct attest_key *k,
+				   struct bawn_error *e)
+{
+	struct verify_set *s = set_find(r, k);
+
 	if (s)
 		return s;
-	s = calloc(1, sizeof(*s));
-	if (s) {
-		s->key = *k;
-		s->next = r->sets;
-		r->sets = s;
+	if (r->set_count == SETS_MAX) {
+		err_set(e, BAWN_ERR_UNSUPPORTED, "more than %u kinds of platforms at once", SETS_MAX);
+		return NULL;
 	}
+	s = calloc(1, sizeof(*s));
+	if (!s) {
+		err_nomem(e);
+		return NULL;
+	}
+	s->key = *k;
+	if (bawn_verifier_new(&s->verifier, &r->root.root, e)) {
+		free(s);
+		return NULL;
+	}
+	s->next = r->sets;
+	r->sets = s;
+	r->set_count++;
 	return s;
 }
 
@@ -132,10 +158,36 @@ static bool is_due(uint64_t since_ns)
 	return !since_ns || clock_ns() - since_ns > SET_LIFE_S * 1000000000ull;
 }
 
-/* Collateral comes from the store the first time, and again from time to time. */
-static void set_look(struct verify_run *r, struct verify_set *s)
+/* One bundle of the store into a set's verifier; its PCK chain stays with the set. */
+static int look_at(struct verify_run *r, struct verify_set *s, bool early, struct cur quoted_chain,
+		   struct bawn_error *e)
 {
-	struct attest_bundle set;
+	struct attest_key k = s->key;
+	struct attest_bundle b;
+	int rc;
+
+	k.early = early;
+	rc = attest_dir_read(r->store, &k, &b, e);
+	if (rc)
+		return rc;
+	rc = attest_bundle_infer(&b, quoted_chain, e);
+	if (rc == 0)
+		rc = attest_bundle_add(&b, early, s->verifier, e);
+	if (b.part[ATTEST_PART_PCK_CHAIN].p) {
+		free(s->pck_chain.p);
+		s->pck_chain = b.part[ATTEST_PART_PCK_CHAIN];
+		b.part[ATTEST_PART_PCK_CHAIN] = (struct attest_file){ 0 };
+	}
+	attest_bundle_free(&b);
+	return rc;
+}
+
+/*
+ * Collateral comes from the store the first time, and again from time to time.
+ * What the early set lacks (revocation lists, as a rule) is the standard one's.
+ */
+static void set_look(struct verify_run *r, struct verify_set *s, struct cur quoted_chain)
+{
 	struct bawn_error e = { 0 };
 	int rc;
 
@@ -143,14 +195,9 @@ static void set_look(struct verify_run *r, struct verify_set *s)
 		return;
 	s->looked_ns = clock_ns();
 	s->error = (struct bawn_error){ 0 };
-	rc = attest_dir_read(r->store, &s->key, &set, &e);
-	if (rc == 0) {
-		rc = attest_bundle_add(&set, s->key.early, r->verifier, &e);
-		free(s->pck_chain.p);
-		s->pck_chain = set.part[ATTEST_PART_PCK_CHAIN];
-		set.part[ATTEST_PART_PCK_CHAIN] = (struct attest_file){ 0 };
-		attest_bundle_free(&set);
-	}
+	if (s->key.early)
+		look_at(r, s, false, quoted_chain, NULL);
+	rc = look_at(r, s, s->key.early, quoted_chain, &e);
 	if (rc && (rc != BAWN_ERR_NOT_FOUND || r->store_given))
 		s->error = e;
 }
@@ -158,59 +205,20 @@ static void set_look(struct verify_run *r, struct verify_set *s)
 static void set_fetch(struct verify_run *r, struct verify_set *s)
 {
 	struct bawn_error e = { 0 };
-	struct attest_bundle set;
+	struct attest_bundle b;
 	int rc;
 
 	s->fetched_ns = clock_ns();
 	s->error = (struct bawn_error){ 0 };
-	rc = attest_fetch(&r->source, &r->anchor, &s->key, &set, &e);
+	rc = attest_fetch(&r->source, &r->anchor, &s->key, &b, &e);
 	if (rc == 0) {
-		rc = attest_bundle_add(&set, s->key.early, r->verifier, &e);
-		if (rc == 0 && *r->store && collateral_keep(r->store, &s->key, &set, &e))
+		rc = attest_bundle_add(&b, s->key.early, s->verifier, &e);
+		if (rc == 0 && *r->store && !r->store_is_set && collateral_keep(r->store, &s->key, &b, &e))
 			log_msg(LOG_WARN, "what was fetched is not kept: %s", e.msg);
-		attest_bundle_free(&set);
+		attest_bundle_free(&b);
 	}
 	if (rc)
 		s->error = e;
-}
-
-/* Look for a key's collateral; with fetch, ask the server. False if nothing new can have come. */
-static bool collateral(struct verify_run *r, const struct attest_key *k, bool fetch,
-		       struct bawn_error *e)
-{
-	struct verify_set *s;
-	bool came = false;
-
-	pthread_mutex_lock(&r->lock);
-	s = set_find(r, k);
-	if (!s) {
-		err_nomem(e);
-	} else if (!fetch) {
-		set_look(r, s);
-	} else if (r->fetches && is_due(s->fetched_ns)) {
-		set_fetch(r, s);
-		came = true;
-	}
-	if (s)
-		*e = s->error;
-	pthread_mutex_unlock(&r->lock);
-	return came;
-}
-
-/* The chain for quotes without one; it lives as long as the run, save that a new look replaces it. */
-static struct attest_file pck_chain(struct verify_run *r, const struct attest_key *k)
-{
-	struct attest_file copy = { 0 };
-	struct verify_set *s;
-
-	pthread_mutex_lock(&r->lock);
-	s = set_find(r, k);
-	if (s && s->pck_chain.p && (copy.p = malloc(s->pck_chain.n))) {
-		memcpy(copy.p, s->pck_chain.p, s->pck_chain.n);
-		copy.n = s->pck_chain.n;
-	}
-	pthread_mutex_unlock(&r->lock);
-	return copy;
 }
 
 /* ---- one quote ---- */
@@ -223,35 +231,101 @@ static bool lacks_collateral(const struct bawn_verification *v)
 		v->reason == BAWN_REASON_EXPIRED);
 }
 
-static void verify_raw(struct verify_run *r, struct cur quote, const struct attest_key *k, bool has_pck,
-		       int64_t t, const struct bawn_policy *policy, struct bawn_verification *v)
-{
-	struct attest_file chain = has_pck ? (struct attest_file){ 0 } : pck_chain(r, k);
+/* A quote on its way through a run. */
+struct job {
+	struct verify_run *r;
+	struct cur quote, quoted_chain; /* the chain in the quote, or none */
+	bool has_pck;
+	struct attest_key key;
+	int64_t time;
+	const struct bawn_policy *policy;
+	struct bawn_verification *v;
+};
 
-	if (chain.p)
-		bawn_verify_quote_with_pck(r->verifier, quote.p, quote.n,
-					   (struct bawn_bytes){ chain.p, chain.n }, t, policy, v);
-	else
-		bawn_verify_quote(r->verifier, quote.p, quote.n, t, policy, v);
+enum how { LOOK, FETCH };
+
+/* With the collateral of a key, from the store or from the server. */
+static void verify_by(struct job *j, const struct attest_key *k, enum how how)
+{
+	struct verify_run *r = j->r;
+	struct attest_file chain = { 0 };
+	struct bawn_error e = { 0 };
+	struct verify_set *s;
+
+	pthread_mutex_lock(&r->lock);
+	s = set_make(r, k, &e);
+	if (s && how == LOOK)
+		set_look(r, s, j->quoted_chain);
+	else if (s && is_due(s->fetched_ns))
+		set_fetch(r, s);
+	if (s)
+		e = s->error;
+	if (s && !j->has_pck && s->pck_chain.p && (chain.p = malloc(s->pck_chain.n))) {
+		chain.n = s->pck_chain.n; /* a copy: another thread may look again */
+		memcpy(chain.p, s->pck_chain.p, chain.n);
+	}
+	pthread_mutex_unlock(&r->lock);
+	bawn_verify_quote_with_pck(s ? s->verifier : r->verifier, j->quote.p, j->quote.n,
+				   (struct bawn_bytes){ chain.p, chain.n }, j->time, j->policy, j->v);
 	free(chain.p);
+	if (lacks_collateral(j->v) && e.code) { /* the cause lies there */
+		j->v->error = (struct bawn_error){ 0 };
+		err_set(&j->v->error, BAWN_ERR_NOT_FOUND, "%s", e.msg);
+	}
 }
 
-static void verify_with(struct verify_run *r, struct cur quote, const struct bawn_quote_needs *needs,
-			int64_t t, const struct bawn_policy *policy, struct bawn_verification *v)
+static bool is_known(struct verify_run *r, const struct attest_key *k)
 {
-	struct attest_key k = { .tee = needs->tee, .early = policy->early };
-	struct bawn_error e = { 0 };
+	bool known;
 
-	memcpy(k.fmspc, needs->fmspc, 6);
-	memcpy(k.ca, needs->ca, sizeof(k.ca));
-	collateral(r, &k, false, &e);
-	verify_raw(r, quote, &k, needs->has_pck, t, policy, v);
-	if (needs->has_pck && lacks_collateral(v) && collateral(r, &k, true, &e))
-		verify_raw(r, quote, &k, true, t, policy, v);
-	if (lacks_collateral(v) && e.code) { /* the cause lies there */
-		v->error = (struct bawn_error){ 0 };
-		err_set(&v->error, BAWN_ERR_NOT_FOUND, "%s", e.msg);
+	pthread_mutex_lock(&r->lock);
+	known = set_find(r, k) != NULL;
+	pthread_mutex_unlock(&r->lock);
+	return known;
+}
+
+/*
+ * Nobody but a genuine platform makes us look for collateral, or ask a server:
+ * before a new kind of platform is believed in, its quote must be genuine as
+ * far as that can be told without.
+ */
+static void verify_job(struct job *j)
+{
+	struct verify_run *r = j->r;
+	const struct attest_key any = { .early = j->policy->early };
+
+	if (r->store_is_set) {
+		verify_by(j, &any, LOOK);
+		if (!lacks_collateral(j->v) || !r->fetches)
+			return;
 	}
+	if (!is_known(r, &j->key)) {
+		bawn_verify_quote(r->verifier, j->quote.p, j->quote.n, j->time, j->policy, j->v);
+		if (!lacks_collateral(j->v))
+			return;
+	}
+	if (!r->store_is_set)
+		verify_by(j, &j->key, LOOK);
+	if (r->fetches && lacks_collateral(j->v))
+		verify_by(j, &j->key, FETCH);
+}
+
+static void verify_with(struct verify_run *r, struct cur quote, int64_t t,
+			const struct bawn_policy *policy, struct bawn_verification *v)
+{
+	struct job j = { .r = r, .quote = quote, .time = t, .policy = policy, .v = v };
+	struct bawn_quote_needs needs = { 0 };
+	struct attest_quote q;
+
+	bawn_quote_needs(quote.p, quote.n, &needs, NULL);
+	j.has_pck = needs.has_pck;
+	j.key.tee = needs.tee;
+	j.key.early = policy->early;
+	memcpy(j.key.fmspc, needs.fmspc, 6);
+	memcpy(j.key.ca, needs.ca, sizeof(j.key.ca));
+	if (attest_quote_parse(quote.p, quote.n, &q, NULL) == 0 && q.cert_type == ATTEST_CERT_PCK_CHAIN)
+		j.quoted_chain = q.cert_data;
+	verify_job(&j);
 }
 
 /* The certificate around the quote: 0, or the answer is that it is none. */
@@ -303,7 +377,6 @@ static void verify_decoded(struct verify_run *r, struct cur input, struct bawn_b
 			   struct verify_answer *a)
 {
 	struct bawn_policy policy = r->policy;
-	struct bawn_quote_needs needs = { 0 };
 	struct attest_evidence ev;
 	uint8_t der[ATTEST_QUOTE_MAX];
 
@@ -311,20 +384,19 @@ static void verify_decoded(struct verify_run *r, struct cur input, struct bawn_b
 		policy.report_data = report_data;
 	if (r->certificates && unwrap(&input, &ev, der, sizeof(der), a))
 		return;
-	bawn_quote_needs(input.p, input.n, &needs, NULL);
 	if (policy.early) { /* the standard set first, so that both can be told */
 		struct bawn_policy standard = policy;
 		struct bawn_verification *v = malloc(sizeof(*v));
 
 		standard.early = false;
 		if (v) {
-			verify_with(r, input, &needs, a->time, &standard, v);
+			verify_with(r, input, a->time, &standard, v);
 			a->has_standard = v->verdict == BAWN_ACCEPTED || v->verdict == BAWN_UNACCEPTABLE;
 			a->standard = v->status;
 		}
 		free(v);
 	}
-	verify_with(r, input, &needs, a->time, &policy, &a->v);
+	verify_with(r, input, a->time, &policy, &a->v);
 	if (r->certificates)
 		check_key(&ev, a);
 }

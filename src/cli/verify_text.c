@@ -125,9 +125,14 @@ static void verdict(struct buf *out, const struct verify_answer *a)
 		break;
 	case BAWN_UNACCEPTABLE:
 		buf_str(out, "the quote is genuine, but the policy does not accept it:\n");
-		for (unsigned bit = 0; bit < 32; bit++)
-			if (v->violations & 1u << bit)
-				buf_printf(out, "  - %s\n", bawn_violation_text((enum bawn_violation)(1u << bit)));
+		for (unsigned i = 0; i < 32; i++) {
+			enum bawn_violation bit = (enum bawn_violation)(1u << i);
+
+			if (v->violations & bit)
+				buf_printf(out, "  - %s%s%s\n", bawn_violation_text(bit),
+					   bit == BAWN_VIOLATES_STATUS ? ": " : "",
+					   bit == BAWN_VIOLATES_STATUS ? bawn_tcb_status_name(v->status) : "");
+		}
 		break;
 	case BAWN_NOT_GENUINE:
 		buf_printf(out, "%s\n", v->error.msg);
