@@ -38,10 +38,11 @@ $(ENCLAVE_BUILD)/obj/%.o: %.c $(ENCLAVE_FLAGS_FILE)
 	$(call say,CC)
 	$(Q)$(ENCLAVE_CC) -DBAWN_FREESTANDING -Iinclude -Isrc -Ienclaves $(ENCLAVE_CFLAGS) \
 		$(ENCLAVE_EXTRA) -MMD -MP -c -o $@ $<
+# Without -g: clang would put the absolute path of this folder into an assembled file.
 $(ENCLAVE_BUILD)/obj/%.o: %.S $(ENCLAVE_FLAGS_FILE)
 	@mkdir -p $(@D)
 	$(call say,CC)
-	$(Q)$(ENCLAVE_CC) -Ienclaves $(ENCLAVE_CFLAGS) -Wa,--noexecstack -MMD -MP -c -o $@ $<
+	$(Q)$(ENCLAVE_CC) -Ienclaves $(filter-out -g,$(ENCLAVE_CFLAGS)) -Wa,--noexecstack -MMD -MP -c -o $@ $<
 
 $(ENCLAVE_KIT): $(call enclave_obj,$(ENCLAVE_KIT_SRC))
 	@rm -f $@
