@@ -182,6 +182,8 @@ static struct cpu_verdict report(struct cpu_frame *f, struct cpu_thread *t,
 		mc->rdi = fault->vector;
 		mc->rsi = fault->error_code;
 		mc->rdx = fault->vector == VEC_PF ? fault->address & ~(uint64_t)(ISA_PAGE - 1) : 0;
+		/* An AEX leaves these as the enclave had them; C would not survive them. */
+		mc->eflags &= ~(uint64_t)(RFLAGS_AC | RFLAGS_DF);
 		return go_on;
 	}
 	cpu_frame_set_fault(f, fault);

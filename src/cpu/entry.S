@@ -368,7 +368,6 @@ cpu_enter_enclave:
 
 	/* An exception: RAX the leaf, RDI the vector, RSI the error code, RDX the address. */
 	place cpu_aep_fixup
-	cld
 	mov	16(%rbp), %rbx
 	mov	%eax, RUN_FUNCTION(%rbx)
 	mov	%di, RUN_VECTOR(%rbx)
