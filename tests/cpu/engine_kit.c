@@ -306,24 +306,23 @@ static void add_page(struct cpu_epc *epc, uint64_t offset, const void *page, uin
 	crypto_sha256_update(&measurement, block, sizeof(block));
 }
 
-static const struct crypto_key *signer(uint8_t modulus[CRYPTO_RSA_BYTES])
-{
-	static struct crypto_key *key;
+static struct crypto_key *key;
 
+void kit_key(void)
+{
 	if (!key)
 		must(crypto_key_new_rsa3(&key, NULL) == 0, "making a key");
-	must(crypto_key_rsa3_modulus(key, modulus, NULL) == 0, "modulus");
-	return key;
 }
 
 static void init(struct cpu_epc *epc, const struct isa_secs *secs)
 {
 	struct isa_sigstruct s = { .vendor = 0, .date = 0x20260101, .exponent = 3 };
 	uint8_t signed_bytes[ISA_SIGSTRUCT_SIGNED], digest[32], mrsigner[32];
-	const struct crypto_key *key = signer(s.modulus);
 	struct cpu_fault f;
 	int r;
 
+	kit_key();
+	must(crypto_key_rsa3_modulus(key, s.modulus, NULL) == 0, "modulus");
 	memcpy(s.header, isa_sigstruct_header, sizeof(s.header));
 	memcpy(s.header2, isa_sigstruct_header2, sizeof(s.header2));
 	s.attributes = secs->attributes;

@@ -62,6 +62,8 @@ struct kit_options {
 	uint64_t xfrm;     /* 0: what the machine has */
 };
 
+/* Make the key that signs enclaves, which takes a while; kit_make does it if need be. */
+void kit_key(void);
 /* A new enclave, mapped, the engine started unless told otherwise. Exits the test on failure. */
 void kit_make(struct kit *k, const struct kit_options *o);
 void kit_free(struct kit *k);
