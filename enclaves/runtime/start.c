@@ -76,7 +76,9 @@ static bool self_init(void)
 
 	memset(&target, 0, sizeof(target));
 	memset(data, 0, sizeof(data));
-	if (runtime_ereport(&target, data, &report))
+	/* With AEX-notify the host expects faults to be handled in place, by EDECCSSA. */
+	if (runtime_ereport(&target, data, &report) ||
+	    (report.body.attributes.flags & ATTR_AEXNOTIFY))
 		return false;
 	runtime_self = report.body;
 	runtime_xfrm = report.body.attributes.xfrm;
