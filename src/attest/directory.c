@@ -229,8 +229,29 @@ static int crl_ca(const struct attest_file *f, char ca[12], struct bawn_error *e
 	return rc;
 }
 
+/* QE identity and TCB info must be of one kind of TEE: together they judge one quote. */
+static int check_qe_tee(const struct attest_bundle *s, enum bawn_tee tee, struct bawn_error *e)
+{
+	const struct attest_file *f = &s->part[ATTEST_PART_QE_IDENTITY];
+	struct attest_qe_identity *q;
+	int rc;
+
+	if (!f->p)
+		return 0;
+	q = malloc(sizeof(*q));
+	if (!q)
+		return err_nomem(e);
+	rc = attest_qe_identity_parse(f->p, f->n, q, e);
+	if (rc)
+		err_context(e, "%s", parts[ATTEST_PART_QE_IDENTITY].file);
+	else if (q->tee != tee)
+		rc = err_set(e, BAWN_ERR_FORMAT, "QE identity and TCB info are for different kinds of quotes");
+	free(q);
+	return rc;
+}
+
 int attest_bundle_key(const struct attest_bundle *s, bool early, struct attest_key *k,
-		   struct bawn_error *e)
+		      struct bawn_error *e)
 {
 	const struct attest_file *f = &s->part[ATTEST_PART_TCB_INFO];
 	struct attest_tcb_info *info;
@@ -243,15 +264,18 @@ int attest_bundle_key(const struct attest_bundle *s, bool early, struct attest_k
 	if (!info)
 		return err_nomem(e);
 	rc = attest_tcb_info_parse(f->p, f->n, info, e);
-	k->tee = info->tee;
-	memcpy(k->fmspc, info->fmspc, 6);
+	if (rc == 0) {
+		k->tee = info->tee;
+		memcpy(k->fmspc, info->fmspc, 6);
+	}
 	free(info);
 	if (rc) {
 		err_context(e, "%s", parts[ATTEST_PART_TCB_INFO].file);
 		return rc;
 	}
-	if (!s->part[ATTEST_PART_PCK_CRL].p)
-		return 0;
+	rc = check_qe_tee(s, k->tee, e);
+	if (rc || !s->part[ATTEST_PART_PCK_CRL].p)
+		return rc;
 	rc = crl_ca(&s->part[ATTEST_PART_PCK_CRL], k->ca, e);
 	if (rc)
 		err_context(e, "%s", parts[ATTEST_PART_PCK_CRL].file);

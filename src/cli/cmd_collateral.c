@@ -46,11 +46,29 @@ static int refuse_older(const char *store, const struct attest_key *k, const str
 	return rc;
 }
 
-int collateral_keep(const char *store, const struct attest_key *k, const struct attest_bundle *s,
-		    struct bawn_error *e)
+/* A server may answer another question than the one that was asked. */
+static int check_key(const struct attest_key *k, const struct attest_bundle *s, struct bawn_error *e)
 {
-	int rc = refuse_older(store, k, s, e);
+	char asked[ATTEST_KEY_NAME], got[ATTEST_KEY_NAME];
+	struct attest_key is;
+	int rc = attest_bundle_key(s, k->early, &is, e);
 
+	if (rc)
+		return rc;
+	attest_key_name(k, asked);
+	attest_key_name(&is, got);
+	if (strcmp(asked, got) != 0)
+		return err_set(e, BAWN_ERR_FORMAT, "what came is for %s", got);
+	return 0;
+}
+
+int collateral_keep(const char *store, const struct attest_key *k, const struct attest_bundle *s,
+		    bool older, struct bawn_error *e)
+{
+	int rc = check_key(k, s, e);
+
+	if (rc == 0 && !older)
+		rc = refuse_older(store, k, s, e);
 	return rc ? rc : attest_dir_write(store, k, s, e);
 }
 
@@ -144,8 +162,7 @@ static void keep(struct keeper *k, const struct attest_key *key, const struct at
 	if (rc == 0)
 		rc = check_windows(k, s, &until, &e);
 	if (rc == 0)
-		rc = k->older ? attest_dir_write(k->store, key, s, &e) :
-				collateral_keep(k->store, key, s, &e);
+		rc = collateral_keep(k->store, key, s, k->older, &e);
 	if (rc) {
 		k->failed = true;
 		cli_fail(k->c, name, &e);

@@ -110,8 +110,11 @@ enum collateral_exit { COLLATERAL_DUE = 3, COLLATERAL_BROKEN = 4, COLLATERAL_EXP
 int collateral_show(struct cli *c);
 int collateral_check(struct cli *c);
 
-/* Keep a set that was verified, unless an older one would replace a newer one (BAWN_ERR_DENIED). */
+/*
+ * Keep a set that was verified. BAWN_ERR_FORMAT if it is not for that key;
+ * BAWN_ERR_DENIED if something in it is older than what is kept, unless older.
+ */
 int collateral_keep(const char *store, const struct attest_key *k, const struct attest_bundle *s,
-		    struct bawn_error *e);
+		    bool older, struct bawn_error *e);
 
 #endif

@@ -213,7 +213,8 @@ static void set_fetch(struct verify_run *r, struct verify_set *s)
 	rc = attest_fetch(&r->source, &r->anchor, &s->key, &b, &e);
 	if (rc == 0) {
 		rc = attest_bundle_add(&b, s->key.early, s->verifier, &e);
-		if (rc == 0 && *r->store && !r->store_is_set && collateral_keep(r->store, &s->key, &b, &e))
+		if (rc == 0 && *r->store && !r->store_is_set && 
+		    collateral_keep(r->store, &s->key, &b, false, &e))
 			log_msg(LOG_WARN, "what was fetched is not kept: %s", e.msg);
 		attest_bundle_free(&b);
 	}

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """An HTTP(S) server on 127.0.0.1 for the tests, which misbehaves when told to.
 
-server.py ROUTES LOG [--tls CERT KEY]
+server.py ROUTES LOG [--tls CERT KEY] [--tunnel PORT]
 
 ROUTES is a JSON object: "/path?query" -> {"status", "headers", "file" or
 "text", "mode"}; it is read anew at each request. LOG gets the first line of
 each request. The port is printed on standard output, then the server runs
 until its standard input is closed. It also is a proxy: CONNECT and absolute
-URLs to 127.0.0.1 are answered, and logged with "proxy:" in front.
+URLs to 127.0.0.1 are answered, and logged with "proxy:" in front; with
+--tunnel, CONNECT to any other host is answered too, by a tunnel to that port.
 
 Modes: length (the default), chunked, close (no length), truncate, longer,
 huge-head, huge-body, slow, stall, garbage, hangup, gzip, split (two lengths),
@@ -27,6 +28,7 @@ if "--tls" in sys.argv:
     at = sys.argv.index("--tls")
     CONTEXT = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     CONTEXT.load_cert_chain(sys.argv[at + 1], sys.argv[at + 2])
+TUNNEL = sys.argv[sys.argv.index("--tunnel") + 1] if "--tunnel" in sys.argv else None
 SEEN = {}
 LOCK = threading.Lock()
 
@@ -66,7 +68,9 @@ def pump(a, b):
 
 def tunnel(c, where):
     host, port = where.rsplit(":", 1)
-    if host not in ("127.0.0.1", "localhost"):
+    if TUNNEL and host not in ("127.0.0.1", "localhost"):
+        port = TUNNEL
+    elif host not in ("127.0.0.1", "localhost"):
         c.sendall(head(403, {"Content-Length": 0}))
         return
     with socket.create_connection(("127.0.0.1", int(port))) as up:
