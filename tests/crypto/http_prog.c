@@ -47,7 +47,8 @@ int main(int argc, char **argv)
 	printf("status %u\n", r.status);
 	if (http_header(&r, "X-Test", &c))
 		printf("header %.*s\n", (int)c.n, (const char *)c.p);
-	fwrite(r.body.p, 1, r.body.n, stdout);
+	if (r.body.n)
+		fwrite(r.body.p, 1, r.body.n, stdout);
 	putchar('\n');
 	http_reader_free(&r);
 	return 0;
