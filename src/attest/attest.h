@@ -195,7 +195,7 @@ struct attest_crl {
 	uint8_t number[20];   /* cRLNumber, big-endian */
 };
 int attest_crl_parse(const void *der, size_t n, struct attest_crl *c, struct bawn_error *e);
-/* Next entry of c->entries, which was checked by attest_crl_parse; false at the end. */
+/* Next entry of c->entries, which was checked by attest_crl_parse; false at the end. since may be NULL. */
 bool attest_crl_next(struct cur *entries, struct attest_serial *serial, int64_t *since);
 /*
  * A revocation list as it comes: DER, PEM or hexadecimal digits, to DER. *out
@@ -252,7 +252,7 @@ struct attest_tcb_info {
 	struct attest_tcb_level level[ATTEST_LEVELS_MAX]; /* highest first */
 	struct attest_tdx_module module[ATTEST_MODULES_MAX]; /* [0] is version 0 for TDX */
 	struct attest_svn_level module_level[ATTEST_SVN_LEVELS_MAX];
-	struct attest_component_name sgx_name[16], tdx_name[16]; /* as the highest level tells */
+	struct attest_component_name sgx_name[16], tdx_name[16]; /* as the first level to name them does */
 	struct attest_advisories advisories;
 	struct cur signed_bytes; /* into the text */
 	uint8_t signature[64];

@@ -49,18 +49,13 @@ bool attest_signature_der(struct cur *c, uint8_t rs[64])
 
 bool attest_serial_der(struct cur *c, struct attest_serial *serial)
 {
-	uint8_t v[20];
-	size_t zeros = 0;
+	struct cur v;
 
-	if (!der_unsigned(c, v, sizeof(v)))
-		return false;
-	while (zeros < sizeof(v) && v[zeros] == 0)
-		zeros++;
-	if (zeros == sizeof(v))
+	if (!der_magnitude(c, &v) || v.n > sizeof(serial->p) || v.p[0] == 0)
 		return false;
 	memset(serial, 0, sizeof(*serial));
-	serial->n = (uint8_t)(sizeof(v) - zeros);
-	memcpy(serial->p, v + zeros, serial->n);
+	serial->n = (uint8_t)v.n;
+	memcpy(serial->p, v.p, v.n);
 	return true;
 }
 

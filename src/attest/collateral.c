@@ -45,24 +45,38 @@ static struct attest_item *item_new(enum attest_kind kind, size_t size, struct b
 
 /* ---- who signed it ---- */
 
-/* Verify a chain of two, and take over what counts of it. */
-static int check_chain(struct bawn_bytes pem, enum attest_role role, const struct attest_anchor *a,
-		       struct attest_sigcache *cache, struct attest_chain *chain, struct attest_item *i,
-		       struct bawn_error *e)
-{
-	enum bawn_reason reason;
-	int r = attest_chain_parse(pem.p, pem.n, chain, e);
+/* A chain of two that was verified, and what counts of it. */
+struct signer {
+	struct attest_chain chain;
+	struct attest_window window;
+};
 
+static int check_signer(struct bawn_bytes pem, enum attest_role role, const struct attest_anchor *a,
+			struct attest_sigcache *cache, struct signer *s, struct bawn_error *e)
+{
+	const struct attest_cert *cert = s->chain.cert;
+	enum bawn_reason reason;
+	int r;
+
+	if (!pem.p)
+		return err_set(e, BAWN_ERR_USAGE, "its issuer chain is missing");
+	r = attest_chain_parse(pem.p, pem.n, &s->chain, e);
 	if (!r)
-		r = attest_chain_verify(chain, role, a, cache, &reason, e);
+		r = attest_chain_verify(&s->chain, role, a, cache, &reason, e);
 	if (r)
 		return r;
-	i->signer = chain->cert[0].serial;
-	i->root = chain->cert[1].serial;
-	attest_window_narrow(&i->window, chain->cert[0].not_before, chain->cert[0].not_after,
+	s->window = ATTEST_ALWAYS;
+	attest_window_narrow(&s->window, cert[0].not_before, cert[0].not_after,
 			     role == ATTEST_ROLE_PCK_CA ? "PCK CA certificate" : "TCB signing certificate");
-	attest_window_narrow(&i->window, chain->cert[1].not_before, chain->cert[1].not_after, "root certificate");
+	attest_window_narrow(&s->window, cert[1].not_before, cert[1].not_after, "root certificate");
 	return 0;
+}
+
+static void take_signer(struct attest_item *i, const struct signer *s)
+{
+	i->signer = s->chain.cert[0].serial;
+	i->root = s->chain.cert[1].serial;
+	attest_window_meet(&i->window, &s->window);
 }
 
 static int check_signature(struct cur bytes, const uint8_t key[64], const uint8_t rs[64],
@@ -74,62 +88,77 @@ static int check_signature(struct cur bytes, const uint8_t key[64], const uint8_
 	return attest_sigcache_verify(cache, key, digest, rs, e);
 }
 
-static int no_chain(struct bawn_error *e)
-{
-	return err_set(e, BAWN_ERR_USAGE, "its issuer chain is missing");
-}
-
 /* ---- TCB info, QE identity ---- */
 
-static int make_tcb_info(const struct bawn_collateral *c, const struct attest_anchor *a,
+static int make_tcb_info(const struct bawn_collateral *c, const struct signer *s,
 			 struct attest_sigcache *cache, struct attest_item **out, struct bawn_error *e)
 {
 	struct attest_item *i = item_new(ATTEST_TCB_INFO, sizeof(*i), e);
-	struct attest_chain chain;
-	int r = i ? attest_tcb_info_parse(c->tcb_info.p, c->tcb_info.n, &i->u.tcb, e) : BAWN_ERR_MEMORY;
+	struct attest_tcb_info *t = i ? &i->u.tcb : NULL;
+	int r = i ? attest_tcb_info_parse(c->tcb_info.p, c->tcb_info.n, t, e) : BAWN_ERR_MEMORY;
 
-	if (!r && !c->tcb_chain.p)
-		r = no_chain(e);
 	if (!r)
-		r = check_chain(c->tcb_chain, ATTEST_ROLE_TCB_SIGNING, a, cache, &chain, i, e);
-	if (!r)
-		r = check_signature(i->u.tcb.signed_bytes, chain.cert[0].key, i->u.tcb.signature, cache, e);
+		r = check_signature(t->signed_bytes, s->chain.cert[0].key, t->signature, cache, e);
 	if (r) {
 		err_context(e, "TCB info");
 		attest_item_release(i);
 		return r;
 	}
 	i->early = c->early;
-	i->u.tcb.signed_bytes = cur_make(NULL, 0); /* the caller's text */
-	attest_window_narrow(&i->window, i->u.tcb.issued, i->u.tcb.next_update, "TCB info");
+	t->signed_bytes = cur_make(NULL, 0); /* the caller's text */
+	attest_window_narrow(&i->window, t->issued, t->next_update, "TCB info");
+	take_signer(i, s);
 	*out = i;
 	return 0;
 }
 
-static int make_qe_identity(const struct bawn_collateral *c, const struct attest_anchor *a,
+static int make_qe_identity(const struct bawn_collateral *c, const struct signer *s,
 			    struct attest_sigcache *cache, struct attest_item **out, struct bawn_error *e)
 {
-	struct bawn_bytes pem = c->qe_chain.p ? c->qe_chain : c->tcb_chain;
 	struct attest_item *i = item_new(ATTEST_QE_IDENTITY, sizeof(*i), e);
-	struct attest_chain chain;
-	int r = i ? attest_qe_identity_parse(c->qe_identity.p, c->qe_identity.n, &i->u.qe, e) : BAWN_ERR_MEMORY;
+	struct attest_qe_identity *q = i ? &i->u.qe : NULL;
+	int r = i ? attest_qe_identity_parse(c->qe_identity.p, c->qe_identity.n, q, e) : BAWN_ERR_MEMORY;
 
-	if (!r && !pem.p)
-		r = no_chain(e);
 	if (!r)
-		r = check_chain(pem, ATTEST_ROLE_TCB_SIGNING, a, cache, &chain, i, e);
-	if (!r)
-		r = check_signature(i->u.qe.signed_bytes, chain.cert[0].key, i->u.qe.signature, cache, e);
+		r = check_signature(q->signed_bytes, s->chain.cert[0].key, q->signature, cache, e);
 	if (r) {
 		err_context(e, "QE identity");
 		attest_item_release(i);
 		return r;
 	}
 	i->early = c->early;
-	i->u.qe.signed_bytes = cur_make(NULL, 0);
-	attest_window_narrow(&i->window, i->u.qe.issued, i->u.qe.next_update, "QE identity");
+	q->signed_bytes = cur_make(NULL, 0);
+	attest_window_narrow(&i->window, q->issued, q->next_update, "QE identity");
+	take_signer(i, s);
 	*out = i;
 	return 0;
+}
+
+/* Both, the second mostly by the same signer as the first. Appended to items. */
+static int make_statements(const struct bawn_collateral *c, const struct attest_anchor *a,
+			   struct attest_sigcache *cache, struct attest_item **items, size_t *count,
+			   struct bawn_error *e)
+{
+	struct signer s;
+	int r = 0;
+
+	if (c->tcb_info.p) {
+		r = check_signer(c->tcb_chain, ATTEST_ROLE_TCB_SIGNING, a, cache, &s, e);
+		if (r)
+			err_context(e, "TCB info");
+		else if (!(r = make_tcb_info(c, &s, cache, &items[*count], e)))
+			++*count;
+	}
+	if (r || !c->qe_identity.p)
+		return r;
+	if (c->qe_chain.p || !c->tcb_info.p) {
+		r = check_signer(c->qe_chain.p ? c->qe_chain : c->tcb_chain, ATTEST_ROLE_TCB_SIGNING, a, cache, &s, e);
+		if (r)
+			err_context(e, "QE identity");
+	}
+	if (!r && !(r = make_qe_identity(c, &s, cache, &items[*count], e)))
+		++*count;
+	return r;
 }
 
 /* ---- revocation lists ---- */
@@ -144,53 +173,69 @@ void attest_issuer_id(struct cur name, const uint8_t key[64], uint8_t id[32])
 	crypto_sha256_final(&h, id);
 }
 
-static int serial_cmp(const void *a, const void *b)
+/* Serials are random, or count upward; their last bytes tell them apart either way. */
+static size_t serial_hash(const struct attest_serial *s, size_t buckets)
 {
-	return attest_serial_cmp(a, b);
+	uint32_t h = 0;
+
+	for (size_t i = s->n < 4 ? 0 : s->n - 4u; i < s->n; i++)
+		h = h << 8 | s->p[i];
+	return (h ^ h >> 16) & (buckets - 1);
+}
+
+/* The serial's bucket, or the empty one where it would be; there always is one. */
+static uint16_t *serial_bucket(const struct attest_item *i, const struct attest_serial *serial)
+{
+	size_t b = serial_hash(serial, i->u.crl.buckets);
+
+	while (i->u.crl.bucket[b] && attest_serial_cmp(&i->u.crl.serial[i->u.crl.bucket[b] - 1], serial) != 0)
+		b = (b + 1) & (i->u.crl.buckets - 1);
+	return &i->u.crl.bucket[b];
 }
 
 bool attest_item_revokes(const struct attest_item *i, const struct attest_serial *serial)
 {
-	return bsearch(serial, i->u.crl.serial, i->u.crl.count, sizeof(*serial), serial_cmp) != NULL;
-}
-
-static const uint8_t *after_serials(const struct attest_item *i)
-{
-	return (const uint8_t *)(i->u.crl.serial + i->u.crl.count);
+	return *serial_bucket(i, serial) != 0;
 }
 
 struct cur attest_item_ca(const struct attest_item *i)
 {
-	return cur_make(after_serials(i), i->u.crl.ca_n);
+	return cur_make(i->u.crl.certs, i->u.crl.ca_n);
 }
 
 struct cur attest_item_root(const struct attest_item *i)
 {
-	return cur_make(after_serials(i) + i->u.crl.ca_n, i->u.crl.root_n);
+	return cur_make(i->u.crl.certs + i->u.crl.ca_n, i->u.crl.root_n);
 }
 
-/* Serials to a sorted table; lists mostly come in the order of revocation. */
+/* One block: the item, serials, buckets, certificates. */
 static struct attest_item *crl_item(enum attest_kind kind, const struct attest_crl *crl,
 				    const struct attest_chain *chain, struct bawn_error *e)
 {
-	size_t ca_n = chain ? chain->cert[0].der.n : 0, root_n = chain ? chain->cert[1].der.n : 0;
+	size_t ca_n = chain ? chain->cert[0].der.n : 0, root_n = chain ? chain->cert[1].der.n : 0, buckets = 4;
 	struct cur entries = crl->entries;
 	struct attest_item *i;
-	int64_t since;
-	size_t n;
+	uint16_t *b;
 
-	i = item_new(kind, sizeof(*i) + crl->count * sizeof(struct attest_serial) + ca_n + root_n, e);
+	_Static_assert(ATTEST_CRL_MAX / 20 < UINT16_MAX, "an entry has 20 bytes at least, its number 16 bits");
+	while (buckets <= 2 * crl->count)
+		buckets *= 2;
+	i = item_new(kind, sizeof(*i) + buckets * sizeof(*b) + crl->count * sizeof(struct attest_serial) + ca_n + root_n, e);
 	if (!i)
 		return NULL;
-	for (n = 0; n < crl->count && attest_crl_next(&entries, &i->u.crl.serial[n], &since); n++)
-		;
-	i->u.crl.count = n;
-	qsort(i->u.crl.serial, n, sizeof(struct attest_serial), serial_cmp);
+	i->u.crl.bucket = (uint16_t *)(i + 1);
+	i->u.crl.serial = (struct attest_serial *)(i->u.crl.bucket + buckets);
+	i->u.crl.certs = (uint8_t *)(i->u.crl.serial + crl->count);
+	i->u.crl.buckets = buckets;
+	while (i->u.crl.count < crl->count && attest_crl_next(&entries, &i->u.crl.serial[i->u.crl.count], NULL)) {
+		b = serial_bucket(i, &i->u.crl.serial[i->u.crl.count++]);
+		*b = (uint16_t)i->u.crl.count;
+	}
 	i->u.crl.ca_n = ca_n;
 	i->u.crl.root_n = root_n;
 	if (chain) {
-		memcpy((uint8_t *)(i->u.crl.serial + n), chain->der[0], ca_n);
-		memcpy((uint8_t *)(i->u.crl.serial + n) + ca_n, chain->der[1], root_n);
+		memcpy(i->u.crl.certs, chain->der[0], ca_n);
+		memcpy(i->u.crl.certs + ca_n, chain->der[1], root_n);
 	}
 	attest_window_narrow(&i->window, crl->this_update, crl->next_update,
 			     kind == ATTEST_ROOT_CRL ? "root's revocation list" : "PCK CA's revocation list");
@@ -214,12 +259,15 @@ static int check_root_crl(const struct attest_crl *crl, const struct attest_anch
 	return 0;
 }
 
-static int check_pck_crl(const struct attest_crl *crl, const struct attest_chain *chain,
+static int check_pck_crl(const struct attest_crl *crl, struct bawn_bytes pem, const struct attest_anchor *a,
 			 struct attest_sigcache *cache, struct attest_item **out, struct bawn_error *e)
 {
-	const struct attest_cert *ca = &chain->cert[0];
-	int r;
+	struct signer s;
+	const struct attest_cert *ca = &s.chain.cert[0];
+	int r = check_signer(pem, ATTEST_ROLE_PCK_CA, a, cache, &s, e);
 
+	if (r)
+		return r;
 	if (!attest_name_equal(crl->issuer, ca->subject))
 		return err_set(e, BAWN_ERR_SIGNATURE, "it was not issued by the CA of its chain");
 	if (ca->has_key_usage && !(ca->key_usage & 1u << 6))
@@ -227,10 +275,11 @@ static int check_pck_crl(const struct attest_crl *crl, const struct attest_chain
 	r = check_signature(crl->tbs, ca->key, crl->signature, cache, e);
 	if (r)
 		return r;
-	*out = crl_item(ATTEST_PCK_CRL, crl, chain, e);
+	*out = crl_item(ATTEST_PCK_CRL, crl, &s.chain, e);
 	if (!*out)
 		return BAWN_ERR_MEMORY;
 	attest_issuer_id(crl->issuer, ca->key, (*out)->u.crl.issuer);
+	take_signer(*out, &s);
 	return 0;
 }
 
@@ -238,8 +287,6 @@ static int make_crl(const struct bawn_collateral *c, enum attest_kind kind, cons
 		    struct attest_sigcache *cache, struct attest_item **out, struct bawn_error *e)
 {
 	struct bawn_bytes in = kind == ATTEST_ROOT_CRL ? c->root_crl : c->pck_crl;
-	struct attest_item chain_part = { .window = ATTEST_ALWAYS };
-	struct attest_chain chain;
 	struct attest_crl crl;
 	const uint8_t *der;
 	bool owned;
@@ -248,26 +295,16 @@ static int make_crl(const struct bawn_collateral *c, enum attest_kind kind, cons
 
 	if (!r) {
 		r = attest_crl_parse(der, n, &crl, e);
-		if (!r && kind == ATTEST_ROOT_CRL) {
+		if (!r && kind == ATTEST_ROOT_CRL)
 			r = check_root_crl(&crl, a, cache, out, e);
-		} else if (!r) {
-			r = c->pck_crl_chain.p ? check_chain(c->pck_crl_chain, ATTEST_ROLE_PCK_CA, a, cache, &chain,
-							     &chain_part, e)
-					       : no_chain(e);
-			if (!r)
-				r = check_pck_crl(&crl, &chain, cache, out, e);
-		}
+		else if (!r)
+			r = check_pck_crl(&crl, c->pck_crl_chain, a, cache, out, e);
 		if (owned)
 			free((void *)(uintptr_t)der);
 	}
-	if (r) {
+	if (r)
 		err_context(e, kind == ATTEST_ROOT_CRL ? "root's revocation list" : "PCK CA's revocation list");
-		return r;
-	}
-	(*out)->signer = chain_part.signer;
-	(*out)->root = chain_part.root;
-	attest_window_meet(&(*out)->window, &chain_part.window);
-	return 0;
+	return r;
 }
 
 /* ---- all parts ---- */
@@ -283,10 +320,8 @@ int attest_collateral_check(const struct bawn_collateral *c, const struct attest
 		++*count;
 	if (!r && c->pck_crl.p && !(r = make_crl(c, ATTEST_PCK_CRL, a, cache, &items[*count], e)))
 		++*count;
-	if (!r && c->tcb_info.p && !(r = make_tcb_info(c, a, cache, &items[*count], e)))
-		++*count;
-	if (!r && c->qe_identity.p && !(r = make_qe_identity(c, a, cache, &items[*count], e)))
-		++*count;
+	if (!r)
+		r = make_statements(c, a, cache, items, count, e);
 	while (r && *count > 0)
 		attest_item_release(items[--*count]);
 	return r;

@@ -49,7 +49,11 @@ static bool read_entry(struct cur *entries, struct attest_serial *serial, int64_
 
 bool attest_crl_next(struct cur *entries, struct attest_serial *serial, int64_t *since)
 {
-	return entries->n && read_entry(entries, serial, since);
+	struct cur entry;
+
+	if (since)
+		return entries->n && read_entry(entries, serial, since);
+	return entries->n && der_get(entries, DER_SEQUENCE, &entry) && attest_serial_der(&entry, serial);
 }
 
 static int parse_extensions(struct cur *tbs, struct attest_crl *c, struct bawn_error *e)

@@ -60,13 +60,18 @@ static bool plausible(struct cur s, size_t max)
 /* The id's number in the table, entered if it is new; -1 if there is no room or it is no id. */
 static int intern(struct attest_advisories *table, struct cur s)
 {
-	unsigned b = hash(s);
+	unsigned b;
 
+	if (!plausible(s, sizeof(table->id[0])))
+		return -1;
 	/* There are more buckets than ids, so an empty one is met. */
-	for (; table->bucket[b]; b = (b + 1) % ATTEST_ADVISORY_BUCKETS)
-		if (jread_is(s, table->id[table->bucket[b] - 1]))
+	for (b = hash(s); table->bucket[b]; b = (b + 1) % ATTEST_ADVISORY_BUCKETS) {
+		const char *id = table->id[table->bucket[b] - 1];
+
+		if (memcmp(id, s.p, s.n) == 0 && !id[s.n])
 			return table->bucket[b] - 1;
-	if (table->count == ATTEST_ADVISORIES_MAX || !plausible(s, sizeof(table->id[0])))
+	}
+	if (table->count == ATTEST_ADVISORIES_MAX)
 		return -1;
 	memcpy(table->id[table->count], s.p, s.n);
 	table->bucket[b] = (uint8_t)(table->count + 1);

@@ -12,17 +12,22 @@
 #include <string.h>
 
 #define WAYS 4
-#define SETS 2048 /* 8192 signatures in 320 KiB */
+#define SETS 32   /* of a bank */
+#define BANKS 64  /* 8192 signatures in 320 KiB; banks are made when the first entry comes */
 
 struct slot {
 	_Atomic uint32_t sequence;
 	_Atomic uint64_t word[4];
 };
 
+struct bank {
+	struct slot slot[SETS][WAYS];
+};
+
 struct attest_sigcache {
 	pthread_mutex_t write;
 	uint32_t turn; /* under `write`: which way of a set goes next */
-	struct slot slot[SETS][WAYS];
+	_Atomic(struct bank *) bank[BANKS]; /* NULL, then the same for ever */
 };
 
 int attest_sigcache_new(struct attest_sigcache **out, struct bawn_error *e)
@@ -41,6 +46,8 @@ void attest_sigcache_free(struct attest_sigcache **c)
 	if (!*c)
 		return;
 	pthread_mutex_destroy(&(*c)->write);
+	for (size_t i = 0; i < BANKS; i++)
+		free(atomic_load(&(*c)->bank[i]));
 	free(*c);
 	*c = NULL;
 }
@@ -58,20 +65,43 @@ static bool slot_holds(struct slot *s, const uint64_t id[4])
 
 static bool known(struct attest_sigcache *c, const uint64_t id[4])
 {
-	struct slot *set = c->slot[id[0] % SETS];
+	struct bank *bank = atomic_load_explicit(&c->bank[id[1] % BANKS], memory_order_acquire);
+	struct slot *set = bank ? bank->slot[id[0] % SETS] : NULL;
 
+	if (!bank)
+		return false;
 	for (int i = 0; i < WAYS; i++)
 		if (slot_holds(&set[i], id))
 			return true;
 	return false;
 }
 
+/* The bank for an entry, made if need be; NULL without memory, and then nothing is remembered. */
+static struct bank *get_bank(struct attest_sigcache *c, const uint64_t id[4])
+{
+	_Atomic(struct bank *) *at = &c->bank[id[1] % BANKS];
+	struct bank *bank = atomic_load_explicit(at, memory_order_relaxed);
+
+	if (!bank) {
+		bank = calloc(1, sizeof(*bank));
+		atomic_store_explicit(at, bank, memory_order_release);
+	}
+	return bank;
+}
+
 static void remember(struct attest_sigcache *c, const uint64_t id[4])
 {
-	struct slot *set = c->slot[id[0] % SETS], *s = NULL;
+	struct slot *set, *s = NULL;
+	struct bank *bank;
 	uint32_t sequence;
 
 	pthread_mutex_lock(&c->write);
+	bank = get_bank(c, id);
+	if (!bank) {
+		pthread_mutex_unlock(&c->write);
+		return;
+	}
+	set = bank->slot[id[0] % SETS];
 	for (int i = 0; i < WAYS && !s; i++)
 		if (!atomic_load_explicit(&set[i].sequence, memory_order_relaxed))
 			s = &set[i];
@@ -88,19 +118,33 @@ static void remember(struct attest_sigcache *c, const uint64_t id[4])
 	pthread_mutex_unlock(&c->write);
 }
 
+void attest_sigcache_id(const uint8_t key[64], const uint8_t digest[32], const uint8_t rs[64], uint8_t id[32])
+{
+	uint8_t all[160];
+
+	memcpy(all, key, 64);
+	memcpy(all + 64, digest, 32);
+	memcpy(all + 96, rs, 64);
+	crypto_sha256(all, sizeof(all), id);
+}
+
+void attest_sigcache_add(struct attest_sigcache *c, const uint8_t id[32])
+{
+	uint64_t words[4];
+
+	memcpy(words, id, sizeof(words));
+	remember(c, words);
+}
+
 int attest_sigcache_verify(struct attest_sigcache *c, const uint8_t key[64], const uint8_t digest[32],
 			   const uint8_t rs[64], struct bawn_error *e)
 {
-	uint8_t all[160];
 	uint64_t id[4];
 	int r;
 
 	if (!c)
 		return crypto_p256_verify(key, digest, rs, e);
-	memcpy(all, key, 64);
-	memcpy(all + 64, digest, 32);
-	memcpy(all + 96, rs, 64);
-	crypto_sha256(all, sizeof(all), (uint8_t *)id);
+	attest_sigcache_id(key, digest, rs, (uint8_t *)id);
 	if (known(c, id))
 		return 0;
 	r = crypto_p256_verify(key, digest, rs, e);

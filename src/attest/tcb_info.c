@@ -18,7 +18,7 @@ struct reader {
 
 /* ---- components ---- */
 
-/* Text for people, from a signed document: shortened and made plain, not refused. */
+/* Text for people, from a signed document: shortened and made plain, not refused. The first counts. */
 static bool read_text(struct jread *r, char *out, size_t max)
 {
 	struct cur s;
@@ -26,6 +26,8 @@ static bool read_text(struct jread *r, char *out, size_t max)
 
 	if (!jread_string(r, &s))
 		return false;
+	if (*out)
+		return true;
 	n = s.n < max - 1 ? s.n : max - 1;
 	for (size_t i = 0; i < n; i++)
 		out[i] = s.p[i] < 0x20 || s.p[i] > 0x7e ? '?' : (char)s.p[i];
@@ -40,7 +42,6 @@ static bool read_component(struct jread *r, uint8_t *svn, struct attest_componen
 	struct cur name;
 	uint64_t v;
 
-	memset(names, 0, sizeof(*names));
 	if (!jread_object(r, &o))
 		return false;
 	while (jread_member(r, &o, &name)) {
@@ -87,8 +88,7 @@ static int numbered_component(struct cur name)
 	return n >= 1 && n <= 16 ? n - 1 : -1;
 }
 
-static bool read_tcb(struct jread *r, struct attest_tcb_level *l, struct parts *have,
-		     struct attest_component_name sgx[16], struct attest_component_name tdx[16])
+static bool read_tcb(struct jread *r, struct attest_tcb_info *t, struct attest_tcb_level *l, struct parts *have)
 {
 	struct jread_object o;
 	struct cur name;
@@ -105,10 +105,10 @@ static bool read_tcb(struct jread *r, struct attest_tcb_level *l, struct parts *
 				l->sgx[k] = (uint8_t)v;
 		} else if (jread_is(name, "sgxtcbcomponents")) {
 			have->sgx_array = true;
-			read_components(r, l->sgx, sgx);
+			read_components(r, l->sgx, t->sgx_name);
 		} else if (jread_is(name, "tdxtcbcomponents")) {
 			have->tdx_array = true;
-			read_components(r, l->tdx, tdx);
+			read_components(r, l->tdx, t->tdx_name);
 		} else if (jread_is(name, "pcesvn")) {
 			have->pcesvn = true;
 			if (jread_u64(r, UINT16_MAX, &v))
@@ -146,7 +146,6 @@ static bool read_level(struct jread *r, struct reader *x, struct attest_tcb_leve
 		BAWN_STATUS_BIT(BAWN_TCB_OUT_OF_DATE) |
 		BAWN_STATUS_BIT(BAWN_TCB_OUT_OF_DATE_CONFIGURATION_NEEDED) | BAWN_STATUS_BIT(BAWN_TCB_REVOKED);
 	enum { TCB = 1, DATE = 2, STATUS = 4 } have = 0;
-	struct attest_component_name sgx[16] = { 0 }, tdx[16] = { 0 };
 	struct parts parts = { 0 };
 	struct jread_object o;
 	struct cur name;
@@ -157,7 +156,7 @@ static bool read_level(struct jread *r, struct reader *x, struct attest_tcb_leve
 	while (jread_member(r, &o, &name)) {
 		if (jread_is(name, "tcb")) {
 			have |= TCB;
-			read_tcb(r, l, &parts, sgx, tdx);
+			read_tcb(r, x->t, l, &parts);
 		} else if (jread_is(name, "tcbDate")) {
 			have |= DATE;
 			attest_json_date(r, &l->date);
@@ -178,10 +177,6 @@ static bool read_level(struct jread *r, struct reader *x, struct attest_tcb_leve
 	x->any_sgx_array |= parts.sgx_array;
 	x->any_tdx_array |= parts.tdx_array;
 	x->any_without_tdx |= !parts.tdx_array;
-	if (x->t->level_count == 0 || level_cmp(l, &x->t->level[0]) > 0) {
-		memcpy(x->t->sgx_name, sgx, sizeof(sgx));
-		memcpy(x->t->tdx_name, tdx, sizeof(tdx));
-	}
 	return true;
 }
 

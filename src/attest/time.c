@@ -32,60 +32,57 @@ static bool compose(int y, const int v[5], int64_t *t)
 	return true;
 }
 
-/* n digits off the front, or -1. */
-static int number(struct cur *c, size_t n)
+/* Two digits, or -1. */
+static int two(const uint8_t *p)
 {
-	struct cur part;
-	int v = 0;
+	unsigned a = p[0] - (unsigned)'0', b = p[1] - (unsigned)'0';
 
-	if (!cur_sub(c, n, &part))
-		return -1;
-	for (size_t i = 0; i < n; i++) {
-		if (part.p[i] < '0' || part.p[i] > '9')
-			return -1;
-		v = v * 10 + (part.p[i] - '0');
-	}
-	return v;
+	return a > 9 || b > 9 ? -1 : (int)(a * 10 + b);
 }
 
 bool attest_time_der(uint8_t tag, struct cur body, int64_t *t)
 {
-	int y, v[5];
+	int y, century, v[5];
 
-	if (tag == DER_UTC_TIME) {
-		y = number(&body, 2);
-		if (y >= 0)
-			y += y < 50 ? 2000 : 1900;
-	} else if (tag == DER_GENERALIZED_TIME) {
-		y = number(&body, 4);
+	if (tag == DER_UTC_TIME && body.n == 13) {
+		y = two(body.p);
+		century = y < 50 ? 20 : 19;
+		body.p += 2;
+	} else if (tag == DER_GENERALIZED_TIME && body.n == 15) {
+		century = two(body.p);
+		y = two(body.p + 2);
+		body.p += 4;
 	} else {
 		return false;
 	}
-	if (y < 0)
-		return false;
 	for (int i = 0; i < 5; i++) {
-		v[i] = number(&body, 2);
+		v[i] = two(body.p + 2 * i);
 		if (v[i] < 0)
 			return false;
 	}
-	return body.n == 1 && body.p[0] == 'Z' && compose(y, v, t);
+	return y >= 0 && century >= 0 && body.p[10] == 'Z' && compose(century * 100 + y, v, t);
 }
 
 bool attest_time_iso(const char *s, size_t n, int64_t *t)
 {
-	static const char after[5] = { '-', 'T', ':', ':', 'Z' };
-	struct cur c = cur_make(s, n);
-	int y = number(&c, 4), v[5];
-	uint8_t mark;
+	static const char marks[] = "--T::Z";
+	static const uint8_t mark_at[] = { 4, 7, 10, 13, 16, 19 };
+	const uint8_t *p = (const uint8_t *)s;
+	int century, y, v[5];
 
-	if (y < 0 || !cur_u8(&c, &mark) || mark != '-')
+	if (n != 20)
 		return false;
+	for (size_t i = 0; i < sizeof(mark_at); i++)
+		if (s[mark_at[i]] != marks[i])
+			return false;
+	century = two(p);
+	y = two(p + 2);
 	for (int i = 0; i < 5; i++) {
-		v[i] = number(&c, 2);
-		if (v[i] < 0 || !cur_u8(&c, &mark) || mark != after[i])
+		v[i] = two(p + 5 + 3 * i);
+		if (v[i] < 0)
 			return false;
 	}
-	return c.n == 0 && compose(y, v, t);
+	return century >= 0 && y >= 0 && compose(century * 100 + y, v, t);
 }
 
 void attest_time_format(int64_t t, char out[21])

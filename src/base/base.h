@@ -222,8 +222,9 @@ struct jread {
 	const char *why;
 };
 struct jread_object {
-	unsigned count;
-	struct cur name[JREAD_MEMBERS]; /* of the members seen */
+	unsigned count; /* of the members seen: their names, and marks to compare first */
+	struct cur name[JREAD_MEMBERS];
+	uint64_t mark[JREAD_MEMBERS];
 };
 void jread_init(struct jread *r, const void *p, size_t n);
 bool jread_object(struct jread *r, struct jread_object *o);
@@ -244,8 +245,11 @@ const uint8_t *jread_here(struct jread *r);
 bool jread_end(struct jread *r);
 /* The reader's own refusal: the caller found a value that it cannot accept. Returns false. */
 bool jread_fail(struct jread *r, const char *why);
-/* True if s is exactly the text. */
-bool jread_is(struct cur s, const char *text);
+/* True if s is exactly the text. Inline, so that the length of a literal is a constant. */
+static inline bool jread_is(struct cur s, const char *text)
+{
+	return s.n == __builtin_strlen(text) && __builtin_memcmp(s.p, text, s.n) == 0;
+}
 
 /* ---- DER, reading (X.690) ---- */
 
@@ -279,7 +283,9 @@ bool der_get_whole(struct cur *c, uint8_t tag, struct cur *whole);
 bool der_optional(struct cur *c, uint8_t tag, bool *present, struct cur *body);
 /* A non-negative INTEGER or ENUMERATED of at most max. */
 bool der_uint(struct cur *c, uint8_t tag, uint64_t max, uint64_t *v);
-/* A positive INTEGER of at most n bytes, right-aligned in out. */
+/* A non-negative INTEGER's bytes, without the zero that keeps it positive. */
+bool der_magnitude(struct cur *c, struct cur *bytes);
+/* The same of at most n bytes, right-aligned in out. */
 bool der_unsigned(struct cur *c, uint8_t *out, size_t n);
 bool der_bool(struct cur *c, bool *v);
 /* A BIT STRING without unused bits. */

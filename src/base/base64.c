@@ -80,6 +80,11 @@ bool base64_decode(const char *text, size_t len, void *out, size_t max, size_t *
 			dst[w++] = (uint8_t)(c << 6 | (d & 63));
 			at += 4;
 		}
+		/* A line's end: on with the next one. */
+		if (at < len && symbols[s[at]] == B64_SPACE) {
+			at++;
+			continue;
+		}
 		v[0] = next_symbol(s, len, &at);
 		if (v[0] < 0)
 			break; /* the end, unless something is left: see below */

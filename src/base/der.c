@@ -3,48 +3,46 @@
 
 #include <string.h>
 
-bool der_any(struct cur *c, uint8_t *tag, struct cur *body)
+/* Inline, so that what it returns can stay in registers: revocation lists are made of these. */
+static inline __attribute__((always_inline)) bool take(struct cur *c, uint8_t *tag, struct cur *body)
 {
-	struct cur in = *c;
-	uint8_t t, first, b;
-	size_t n = 0;
+	const uint8_t *p = c->p, *end = p + c->n;
+	size_t n, bytes;
 
 	/* Tags of more than one byte (number 31) do not occur in what is read here. */
-	if (!cur_u8(&in, &t) || (t & 0x1f) == 0x1f || !cur_u8(&in, &first))
+	if (c->n < 2 || (p[0] & 0x1f) == 0x1f)
 		return false;
-	if (first < 0x80) {
-		n = first;
-	} else {
-		unsigned bytes = first & 0x7f;
-
+	n = p[1];
+	*tag = *p;
+	p += 2;
+	if (n >= 0x80) {
+		bytes = n & 0x7f;
 		/* 0x80 is the indefinite form; four bytes are more than any input here. */
-		if (bytes == 0 || bytes > 4)
+		if (bytes == 0 || bytes > 4 || bytes > (size_t)(end - p) || *p == 0)
 			return false;
-		for (unsigned i = 0; i < bytes; i++) {
-			if (!cur_u8(&in, &b) || (i == 0 && b == 0))
-				return false;
-			n = n << 8 | b;
-		}
+		for (n = 0; bytes; bytes--)
+			n = n << 8 | *p++;
 		if (n < 0x80)
 			return false;
 	}
-	if (!cur_sub(&in, n, body))
+	if (n > (size_t)(end - p))
 		return false;
-	*tag = t;
-	*c = in;
+	*body = cur_make(p, n);
+	*c = cur_make(p + n, (size_t)(end - p) - n);
 	return true;
+}
+
+bool der_any(struct cur *c, uint8_t *tag, struct cur *body)
+{
+	return take(c, tag, body);
 }
 
 bool der_get(struct cur *c, uint8_t tag, struct cur *body)
 {
-	struct cur in = *c, b;
 	uint8_t t;
 
-	if (!der_any(&in, &t, &b) || t != tag)
-		return false;
-	*body = b;
-	*c = in;
-	return true;
+	/* With another tag the first byte tells, before anything is taken. */
+	return c->n && c->p[0] == tag && take(c, &t, body);
 }
 
 bool der_get_whole(struct cur *c, uint8_t tag, struct cur *whole)
@@ -94,11 +92,22 @@ bool der_uint(struct cur *c, uint8_t tag, uint64_t max, uint64_t *v)
 	return true;
 }
 
+bool der_magnitude(struct cur *c, struct cur *bytes)
+{
+	struct cur in = *c, b;
+
+	if (!der_get(&in, DER_INTEGER, &b) || !magnitude(&b))
+		return false;
+	*bytes = b;
+	*c = in;
+	return true;
+}
+
 bool der_unsigned(struct cur *c, uint8_t *out, size_t n)
 {
 	struct cur in = *c, b;
 
-	if (!der_get(&in, DER_INTEGER, &b) || !magnitude(&b) || b.n > n)
+	if (!der_magnitude(&in, &b) || b.n > n)
 		return false;
 	memset(out, 0, n - b.n);
 	memcpy(out + (n - b.n), b.p, b.n);

@@ -17,14 +17,14 @@ bool jread_fail(struct jread *r, const char *why)
 	return false;
 }
 
-static void space(struct jread *r)
+static inline void space(struct jread *r)
 {
 	while (r->p < r->end && (*r->p == ' ' || *r->p == '\t' || *r->p == '\n' || *r->p == '\r'))
 		r->p++;
 }
 
 /* The next byte that is not space, or 0 at the end (which no JSON token starts with). */
-static uint8_t peek(struct jread *r)
+static inline uint8_t peek(struct jread *r)
 {
 	if (r->failed)
 		return 0;
@@ -32,7 +32,7 @@ static uint8_t peek(struct jread *r)
 	return r->p < r->end ? *r->p : 0;
 }
 
-static bool expect(struct jread *r, uint8_t c, const char *why)
+static inline bool expect(struct jread *r, uint8_t c, const char *why)
 {
 	if (peek(r) != c || r->failed)
 		return jread_fail(r, why);
@@ -105,6 +105,27 @@ static size_t escape_length(const uint8_t *p, const uint8_t *end)
 	return b >= 0xdc00 && b <= 0xdfff ? 12 : 0;
 }
 
+/* Past the characters that stand for themselves: ASCII without controls, quote, backslash. */
+static const uint8_t *plain_end(const uint8_t *p, const uint8_t *end)
+{
+	const uint64_t low = UINT64_C(0x0101010101010101), high = low << 7;
+	uint64_t v, quote, slash;
+
+	/* Eight at a time: a zero byte is found by what borrowing from it leaves in its top bit. */
+	for (; end - p >= 8; p += 8) {
+		memcpy(&v, p, 8);
+		quote = v ^ low * '"';
+		slash = v ^ low * '\\';
+		v = (v | (v - low * 0x20) | (quote - low) | (slash - low)) & high;
+		/* Borrows go upward, so the lowest byte that is found is right. */
+		if (v)
+			return p + __builtin_ctzll(v) / 8;
+	}
+	while (p < end && *p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\')
+		p++;
+	return p;
+}
+
 static bool string(struct jread *r, struct cur *s, bool *escapes)
 {
 	const uint8_t *start;
@@ -113,15 +134,18 @@ static bool string(struct jread *r, struct cur *s, bool *escapes)
 		return false;
 	start = r->p;
 	*escapes = false;
-	while (r->p < r->end && *r->p != '"') {
-		size_t n = 1;
+	for (;;) {
+		size_t n;
 
+		r->p = plain_end(r->p, r->end);
+		if (r->p >= r->end || *r->p == '"')
+			break;
 		if (*r->p < 0x20)
 			return jread_fail(r, "control character in a string");
 		if (*r->p == '\\') {
 			*escapes = true;
 			n = escape_length(r->p, r->end);
-		} else if (*r->p >= 0x80) {
+		} else {
 			n = utf8_length(r->p, (size_t)(r->end - r->p));
 		}
 		if (!n)
@@ -142,11 +166,6 @@ bool jread_string(struct jread *r, struct cur *s)
 	if (!string(r, s, &escapes))
 		return false;
 	return !escapes || jread_fail(r, "escapes are not accepted in this string");
-}
-
-bool jread_is(struct cur s, const char *text)
-{
-	return s.n == strlen(text) && memcmp(s.p, text, s.n) == 0;
 }
 
 /* ---- numbers and words ---- */
@@ -224,7 +243,7 @@ bool jread_bool(struct jread *r, bool *v)
 
 /* ---- arrays and objects ---- */
 
-static bool enter(struct jread *r, uint8_t c, const char *why)
+static inline bool enter(struct jread *r, uint8_t c, const char *why)
 {
 	if (!expect(r, c, why))
 		return false;
@@ -234,7 +253,7 @@ static bool enter(struct jread *r, uint8_t c, const char *why)
 }
 
 /* A comma before every item but the first; false, and the bracket taken, at the end. */
-static bool another(struct jread *r, bool first, uint8_t close)
+static inline bool another(struct jread *r, bool first, uint8_t close)
 {
 	uint8_t c = peek(r);
 
@@ -256,20 +275,35 @@ bool jread_object(struct jread *r, struct jread_object *o)
 	return enter(r, '{', "an object was expected");
 }
 
+/* Some of a name's bytes: equal names have equal marks, and most others do not. */
+static uint64_t mark(struct cur s)
+{
+	uint64_t m = s.n;
+
+	if (s.n)
+		m |= (uint64_t)s.p[0] << 8 | (uint64_t)s.p[s.n / 4] << 16 | (uint64_t)s.p[s.n / 2] << 24 |
+		     (uint64_t)s.p[s.n * 2 / 3] << 32 | (uint64_t)s.p[s.n * 3 / 4] << 40 |
+		     (uint64_t)s.p[s.n - 1] << 48;
+	return m;
+}
+
 bool jread_member(struct jread *r, struct jread_object *o, struct cur *name)
 {
 	bool escapes;
+	uint64_t m;
 
 	if (!another(r, o->count == 0, '}') || !string(r, name, &escapes))
 		return false;
 	/* With escapes there would be two spellings of one name. */
 	if (escapes || name->n > JREAD_NAME)
 		return jread_fail(r, "a member's name is too long or has escapes");
+	m = mark(*name);
 	for (unsigned i = 0; i < o->count; i++)
-		if (o->name[i].n == name->n && memcmp(o->name[i].p, name->p, name->n) == 0)
+		if (o->mark[i] == m && o->name[i].n == name->n && memcmp(o->name[i].p, name->p, name->n) == 0)
 			return jread_fail(r, "duplicate member");
 	if (o->count == JREAD_MEMBERS)
 		return jread_fail(r, "too many members in an object");
+	o->mark[o->count] = m;
 	o->name[o->count++] = *name;
 	return expect(r, ':', "a colon was expected");
 }

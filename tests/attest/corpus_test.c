@@ -4,6 +4,7 @@
  * a group. Skipped without it.
  */
 #include "attest/attest.h"
+#include "attest/internal.h"
 #include "tests/tap.h"
 
 #include <dirent.h>
@@ -295,6 +296,37 @@ static int chain_case(const char *id, const struct expected *x, struct bawn_veri
 	return r;
 }
 
+/* ---- the signatures of Intel's root certificates that are taken as verified ---- */
+
+static bool root_seen[ATTEST_INTEL_ROOTS];
+
+static void look_for_roots(const char *id)
+{
+	static const char *const names[] = { "tcb_signing_chain.pem", "quote.bin" };
+	uint8_t der[ATTEST_CERT_MAX], digest[32], known[32];
+	struct attest_anchor intel;
+	struct attest_cert c;
+	size_t n;
+
+	if (attest_anchor_init(&intel, NULL, NULL))
+		abort();
+	for (size_t k = 0; k < ARRAY_LEN(names); k++) {
+		struct file f = slurp(id, names[k]);
+		struct cur text = cur_make(f.p, f.n);
+
+		while (f.p && attest_pem_next(&text, "CERTIFICATE", der, sizeof(der), &n, NULL) > 0) {
+			if (attest_cert_parse(der, n, &c, NULL) || memcmp(c.key, intel.key, 64) != 0 ||
+			    attest_cert_verify(&c, intel.key, NULL))
+				continue;
+			crypto_sha256(c.tbs.p, c.tbs.n, digest);
+			attest_sigcache_id(c.key, digest, c.signature, known);
+			for (size_t i = 0; i < ATTEST_INTEL_ROOTS; i++)
+				root_seen[i] |= memcmp(known, attest_intel_roots[i], 32) == 0;
+		}
+		free(f.p);
+	}
+}
+
 /* ---- all of them ---- */
 
 struct group {
@@ -343,6 +375,8 @@ int main(void)
 			} else {
 				g = group_of(groups, ARRAY_LEN(groups), x.group);
 				g->cases++;
+				if (strcmp(x.group, "real") == 0)
+					look_for_roots(id);
 				memset(&v, 0, sizeof(v));
 				if (strcmp(x.group, "chain") == 0)
 					wrong = (chain_case(id, &x, &v) == 0) == x.accept ? "" : "not as expected";
@@ -365,5 +399,7 @@ int main(void)
 	for (size_t i = 0; i < ARRAY_LEN(groups) && *groups[i].name; i++)
 		ok(groups[i].wrong == 0, "%s: %d of %d cases as expected", groups[i].name,
 		   groups[i].cases - groups[i].wrong, groups[i].cases);
+	for (size_t i = 0; i < ATTEST_INTEL_ROOTS; i++)
+		ok(root_seen[i], "Intel's root certificate %zu is signed as the table says", i);
 	return tap_done();
 }

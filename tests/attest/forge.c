@@ -604,16 +604,23 @@ static void pem_chain(struct buf *out, const struct forge *f, const int *which, 
 		forge_pem(out, "CERTIFICATE", f->der[which[i]].p, f->der[which[i]].n);
 }
 
+void forge_platform(struct forge *f)
+{
+	static const int pck[] = { FORGE_PCK, FORGE_CA, FORGE_ROOT };
+
+	make_cert(f, FORGE_PCK, &f->key[FORGE_CA]);
+	pem_chain(&f->pck_chain, f, pck, 3);
+	forge_quote(f);
+}
+
 void forge_build(struct forge *f)
 {
-	static const int pck[] = { FORGE_PCK, FORGE_CA, FORGE_ROOT }, tcb[] = { FORGE_TCB, FORGE_ROOT },
+	static const int tcb[] = { FORGE_TCB, FORGE_ROOT },
 			 ca[] = { FORGE_CA, FORGE_ROOT }, root[] = { FORGE_ROOT };
 
 	make_cert(f, FORGE_ROOT, &f->key[FORGE_ROOT]);
 	make_cert(f, FORGE_CA, &f->key[FORGE_ROOT]);
 	make_cert(f, FORGE_TCB, &f->key[FORGE_ROOT]);
-	make_cert(f, FORGE_PCK, &f->key[FORGE_CA]);
-	pem_chain(&f->pck_chain, f, pck, 3);
 	pem_chain(&f->tcb_chain, f, tcb, 2);
 	pem_chain(&f->ca_chain, f, ca, 2);
 	pem_chain(&f->root_pem, f, root, 1);
@@ -625,7 +632,7 @@ void forge_build(struct forge *f)
 	buf_free(&f->qe_json);
 	buf_init(&f->qe_json, 1 << 18);
 	forge_json(&f->qe_json, "enclaveIdentity", f->qe_identity, f->qe_edit, &f->key[FORGE_TCB]);
-	forge_quote(f);
+	forge_platform(f);
 }
 
 static void init_certs(struct forge *f)

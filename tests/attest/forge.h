@@ -76,6 +76,8 @@ void forge_init(struct forge *f, enum bawn_tee tee);
 /* Make the quote one of version 5 with this body; data beyond the TD 1.0 report stays as set. */
 void forge_version5(struct forge *f, enum attest_body body);
 void forge_build(struct forge *f);
+/* The PCK certificate and the quote alone: another platform below the same CA. */
+void forge_platform(struct forge *f);
 /* The quote alone, after a change of what is in it. */
 void forge_quote(struct forge *f);
 void forge_free(struct forge *f);
