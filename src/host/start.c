@@ -7,6 +7,7 @@
 
 #include <cpuid.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /*
@@ -133,6 +134,21 @@ static void cpu_features_of(struct system_features *f)
 	f->cpu_features_ext = ext;
 }
 
+/* What only its initialisation had to write is mapped without the right to. */
+static int settle(struct bawn_enclave *en, const struct image *im, struct bawn_error *e)
+{
+	for (size_t i = 0; i < im->nsettled; i++) {
+		const struct image_settled *s = &im->settled[i];
+		int prot = (s->secinfo & SECINFO_R ? PROT_READ : 0) |
+			   (s->secinfo & SECINFO_X ? PROT_EXEC : 0);
+		int r = en->dev->ops->map(en->dev, s->offset, s->length, prot, e);
+
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
 int host_start(struct bawn_enclave *en, const struct image *im, struct bawn_error *e)
 {
 	static const uint32_t leaves[] = { 0, 1, 4, 7 };
@@ -162,5 +178,6 @@ int host_start(struct bawn_enclave *en, const struct image *im, struct bawn_erro
 		return err_set(e, BAWN_ERR_CRASHED,
 			       "the enclave's initialisation failed with its status 0x%x",
 			       (uint32_t)status);
-	return host_threads_start(en, im->tcs_min_pool, e);
+	r = settle(en, im, e);
+	return r ? r : host_threads_start(en, im->tcs_min_pool, e);
 }

@@ -92,6 +92,10 @@ static int read_segments(struct image_elf *f, Elf *elf, GElf_Phdr *dynamic, stru
 			f->tls_size = ph.p_memsz;
 			f->tls_align = ph.p_align;
 		}
+		if (ph.p_type == PT_GNU_RELRO) {
+			f->relro = ph.p_vaddr;
+			f->relro_size = ph.p_memsz;
+		}
 		if (ph.p_type == PT_DYNAMIC && dynamic->p_type != PT_DYNAMIC)
 			*dynamic = ph;
 	}

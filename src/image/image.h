@@ -68,6 +68,16 @@ struct image_layout {
 /* "heap", "TCS", "stack guard" ...; ids were renumbered after metadata 1.3. */
 const char *image_layout_name(uint64_t metadata_version, uint16_t id);
 
+/*
+ * Pages that an SDK enclave writes only while it initialises itself: segments
+ * with relocations in them, and what PT_GNU_RELRO names. secinfo: what is left.
+ */
+struct image_settled {
+	uint64_t offset, length;
+	uint64_t secinfo;
+};
+#define IMAGE_MAX_SETTLED 128
+
 #define IMAGE_MAX_VERSIONS 8
 
 struct image {
@@ -87,6 +97,8 @@ struct image {
 	size_t ntcs;
 	struct image_dynamic *dynamic;
 	size_t ndynamic;
+	struct image_settled settled[IMAGE_MAX_SETTLED];
+	size_t nsettled;
 	bool has_sigstruct;
 	struct isa_sigstruct sigstruct; /* as found in the file, unchecked */
 	struct isa_attributes attributes; /* what SECS.ATTRIBUTES should ask for (before XFRM is narrowed) */

@@ -36,6 +36,7 @@ struct image_elf {
 	struct image_segment segment[IMAGE_MAX_SEGMENTS];
 	size_t nsegments;
 	uint64_t tls_size, tls_align; /* PT_TLS: memsz and alignment, else 0 */
+	uint64_t relro, relro_size;   /* PT_GNU_RELRO, not checked; else 0 */
 	uint64_t entry;               /* enclave_entry, else e_entry */
 	uint64_t metadata_offset, metadata_room; /* file offset and bytes; 0 if there is no note */
 	uint64_t layout_symbol, layout_symbol_size; /* address of bawn_enclave_layout, else 0 */

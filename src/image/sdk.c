@@ -213,6 +213,38 @@ static int add_trailing_page(struct image *im, const struct source *src,
 	return add_zeros(im, src->image_offset + end, ISA_PAGE, s->secinfo, e);
 }
 
+/* Beyond the maximum they stay as they were: nothing rests on it. */
+static void settle(struct image *im, uint64_t offset, uint64_t end, uint64_t secinfo)
+{
+	struct image_settled *last = im->nsettled ? &im->settled[im->nsettled - 1] : NULL;
+
+	if (offset >= end)
+		return;
+	if (last && last->offset + last->length == offset && last->secinfo == secinfo)
+		last->length += end - offset;
+	else if (im->nsettled < IMAGE_MAX_SETTLED)
+		im->settled[im->nsettled++] = (struct image_settled){ offset, end - offset, secinfo };
+}
+
+/* What of a segment is not written any more once the enclave is initialised. */
+static void settle_segment(struct image *im, const struct source *src,
+			   const struct image_segment *s)
+{
+	const struct image_elf *elf = src->elf;
+	uint64_t end = s->vaddr + s->memsz, relro_end;
+
+	for (uint64_t page = page_floor(s->vaddr); page < end && !(s->secinfo & SECINFO_W);
+	     page += ISA_PAGE)
+		if (has_relocation(elf, page))
+			settle(im, src->image_offset + page, src->image_offset + page + ISA_PAGE,
+			       s->secinfo);
+	/* Whole pages only: what shares the last one stays writable. */
+	if (elf->relro < s->vaddr || !add_u64(elf->relro, elf->relro_size, &relro_end))
+		return;
+	settle(im, src->image_offset + page_floor(elf->relro),
+	       src->image_offset + page_floor(min_u64(relro_end, page_ceil(end))), SECINFO_R);
+}
+
 static int add_segments(struct image *im, const struct source *src, bool main_file,
 			struct bawn_error *e)
 {
@@ -221,6 +253,9 @@ static int add_segments(struct image *im, const struct source *src, bool main_fi
 	for (size_t i = 0; i < elf->nsegments; i++) {
 		const struct image_segment *s = &elf->segment[i];
 		int rc = add_segment(im, src, s, e);
+
+		if (rc == 0)
+			settle_segment(im, src, s);
 
 		if (rc == 0 && main_file)
 			rc = add_trailing_page(im, src, s,

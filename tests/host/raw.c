@@ -146,6 +146,9 @@ static int build(struct raw *r, const struct raw_options *how, uint64_t base,
 		.tcs_policy = how->bound ? 0 : 1,
 		.tcs_min_pool = how->min_pool,
 	};
+	if (how->settled)
+		r->im.settled[r->im.nsettled++] =
+			(struct image_settled){ ISA_PAGE, ISA_PAGE, SECINFO_R };
 	r->pages = aligned_alloc(ISA_PAGE, RAW_HEAP);
 	if (!r->pages)
 		return err_nomem(e);

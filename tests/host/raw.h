@@ -36,6 +36,7 @@ struct raw_options {
 	unsigned dynamic_threads; /* made by RAW's MKTCS */
 	uint32_t min_pool;
 	bool bound, edmm, aexnotify, provision;
+	bool settled;             /* the shared page is for INIT to write only */
 	uint32_t init_status;     /* what INIT returns */
 	unsigned break_what;      /* enum raw_break */
 };

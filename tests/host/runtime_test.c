@@ -65,6 +65,7 @@ static void test_load(void)
 	struct bawn_enclave_info info;
 	struct isa_targetinfo ti;
 	struct raw_shared shared = { 0 };
+	uint64_t touch[3] = { RAW_REFUSE, 0, 1 };
 	uint8_t signer[32];
 
 	ok(en, "loaded");
@@ -109,6 +110,13 @@ static void test_load(void)
 	ok(!load(&how, NULL) && err.code == BAWN_ERR_CRASHED && strstr(err.msg, "0x5"),
 	   "INIT fails: %s", err.msg);
 	how.init_status = 0;
+	how.settled = true;
+	en = load(&how, NULL);
+	ok(en && call(en, RAW_SHARED, &shared) && shared.inits == 1, "INIT may write what is settled later");
+	touch[1] = en->secs.baseaddr + ISA_PAGE + 512;
+	is_int(call_code(en, RAW_TOUCH, touch), BAWN_ERR_CRASHED, "later it is read-only");
+	bawn_enclave_free(&en);
+	how.settled = false;
 	opt.no_init = true;
 	en = load(&how, &opt);
 	ok(en && call_code(en, RAW_EMPTY, NULL) == BAWN_ERR_USAGE, "no ECALL without INIT");
