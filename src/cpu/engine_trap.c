@@ -244,6 +244,23 @@ static struct cpu_verdict exception_inside(struct cpu_frame *f, struct cpu_threa
 	return report(f, t, fault);
 }
 
+/*
+ * EACCEPT and EACCEPTCOPY reach their page through the page tables too: where
+ * none is yet, the access itself makes the kernel add one (EAUG), and the
+ * instruction is executed again.
+ */
+static bool operand_added(const struct cpu_thread *t, const struct cpu_fault *fault)
+{
+	uint64_t offset = fault->address - t->map->base;
+	struct cpu_epcm page;
+	struct cpu_fault unused;
+
+	if (fault->vector != VEC_PF || !cpu_epcm_get(t->map->epc, offset, &page) || page.valid)
+		return false;
+	cpu_map_fault(t->map, fault->address, fault->error_code, &unused);
+	return cpu_epcm_get(t->map->epc, offset, &page) && page.valid;
+}
+
 static struct cpu_verdict enclu_inside(struct cpu_frame *f, struct cpu_thread *t)
 {
 	struct cpu_fault fault;
@@ -265,7 +282,7 @@ static struct cpu_verdict enclu_inside(struct cpu_frame *f, struct cpu_thread *t
 		result = cpu_enclu_inside(&t->lp, &r, &fault);
 	}
 	if (result == CPU_FAULT)
-		return exception_inside(f, t, &fault);
+		return operand_added(t, &fault) ? go_inside : exception_inside(f, t, &fault);
 	regs_to_frame(&r, f);
 	return go_inside;
 }
