@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define READ_TRIES 3 /* a set may be replaced while it is read */
+#define READ_TRIES 16 /* a set may be replaced while it is read */
 #define SETS_MAX 4096u
 
 static const struct {
@@ -101,9 +101,11 @@ int attest_bundle_read(struct attest_bundle *s, const char *dir, struct bawn_err
 			err_context(e, "%.60s", dir);
 			return rc;
 		}
-		if (replaced && i + 1 < READ_TRIES) {
+		if (replaced) {
 			attest_bundle_free(s);
 			found = 0;
+			if (i + 1 == READ_TRIES)
+				return err_set(e, BAWN_ERR_BUSY, "%.80s: replaced again and again", dir);
 		}
 	}
 	if (!found)
