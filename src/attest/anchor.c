@@ -127,7 +127,7 @@ static int read_root(struct bawn_bytes in, uint8_t buf[ATTEST_CERT_MAX], struct 
 int attest_anchor_init(struct attest_anchor *a, const struct bawn_root *root, struct bawn_error *e)
 {
 	static const struct bawn_root intel = { .profile = BAWN_PROFILE_INTEL };
-	uint8_t buf[ATTEST_CERT_MAX];
+	uint8_t buf[ATTEST_CERT_MAX], digest[32];
 	struct attest_cert c;
 	int r;
 
@@ -165,11 +165,16 @@ int attest_anchor_init(struct attest_anchor *a, const struct bawn_root *root, st
 	if (!r && (!c.is_ca || c.emulated != (a->profile == BAWN_PROFILE_EMULATED)))
 		r = err_set(e, BAWN_ERR_USAGE, c.is_ca ? "the marker of emulated platforms and the profile disagree"
 						       : "the root certificate is not a CA's");
-	if (!r)
-		r = attest_cert_verify(&c, c.key, e);
-	if (r)
+	if (!r) {
+		crypto_sha256(c.tbs.p, c.tbs.n, digest);
+		r = crypto_p256_verify(c.key, digest, c.signature, e);
+	}
+	if (r) {
 		err_context(e, "root certificate");
-	else
-		memcpy(a->key, c.key, sizeof(a->key));
-	return r;
+		return r;
+	}
+	memcpy(a->key, c.key, sizeof(a->key));
+	a->given = true;
+	attest_sigcache_id(c.key, digest, c.signature, a->signature_id);
+	return 0;
 }

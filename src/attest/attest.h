@@ -159,6 +159,8 @@ struct attest_anchor {
 	enum bawn_profile profile;
 	struct attest_names names;
 	uint8_t key[64];
+	bool given;           /* by a certificate, whose own signature was verified: */
+	uint8_t signature_id[32]; /* what it is remembered by */
 };
 int attest_anchor_init(struct attest_anchor *a, const struct bawn_root *root, struct bawn_error *e);
 

@@ -37,7 +37,9 @@ int bawn_verifier_new(struct bawn_verifier **out, const struct bawn_root *root, 
 
 	if (!r)
 		r = attest_sigcache_new(&v->cache, e);
-	/* For another key they are ids of nothing. */
+	if (!r && v->anchor.given)
+		attest_sigcache_add(v->cache, v->anchor.signature_id);
+	/* For another key than Intel's these are ids of nothing. */
 	for (size_t i = 0; !r && i < ATTEST_INTEL_ROOTS; i++)
 		if (v->anchor.profile == BAWN_PROFILE_INTEL)
 			attest_sigcache_add(v->cache, attest_intel_roots[i]);
