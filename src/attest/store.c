@@ -36,8 +36,14 @@ static struct attest_set *set_copy(const struct attest_set *old)
 
 	if (!s)
 		return NULL;
-	memcpy(s, old, sizeof(*s));
+	/* Field by field: readers are counting in old->refs meanwhile. */
 	s->refs = 1;
+	s->tcb_count = old->tcb_count;
+	s->pck_crl_count = old->pck_crl_count;
+	memcpy(s->tcb, old->tcb, sizeof(s->tcb));
+	memcpy(s->qe, old->qe, sizeof(s->qe));
+	memcpy(s->pck_crl, old->pck_crl, sizeof(s->pck_crl));
+	s->root_crl = old->root_crl;
 	s->age = old->age + 1;
 	for (size_t i = 0; i < s->tcb_count; i++)
 		keep(s->tcb[i]);

@@ -253,7 +253,7 @@ static void test_threads(void)
 	pthread_t t[THREADS];
 
 	for (int i = 0; i < 4; i++) {
-		char label[16];
+		char label[32];
 
 		forge_init(&f[i], BAWN_TEE_SGX);
 		snprintf(label, sizeof(label), "thread %d", i);
