@@ -106,7 +106,8 @@ static int handler(long rdi, long rsi, long rdx, long rsp, long r8, long r9, str
 	(void)rdi;
 	(void)rsi;
 	(void)rdx;
-	if (r != &run || r8 != 5 || r9 != 6 || rsp == 0)
+	/* Registers pass through: the first time as they came in, later as this function left them. */
+	if (r != &run || rsp == 0 || (handled == 1 && (r8 != 5 || r9 != 6)))
 		handled = -1000;
 	return again-- > 0 ? ENCLU_EENTER : again;
 }

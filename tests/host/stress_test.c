@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 static const char *platform;
-static char witness_path[256];
+static char unbound_path[256], bound_path[256];
 
 static uint32_t add(void *ms, void *arg)
 {
@@ -27,7 +27,7 @@ static uint32_t add(void *ms, void *arg)
 }
 static const bawn_ocall_fn ocalls[] = { [WITNESS_ADD] = add };
 
-static struct bawn_enclave *load_witness(void)
+static struct bawn_enclave *load_file(const char *path)
 {
 	struct bawn_options opt = {
 		.device = "emulated",
@@ -38,9 +38,14 @@ static struct bawn_enclave *load_witness(void)
 	struct bawn_enclave *en;
 	struct bawn_error e = { 0 };
 
-	if (bawn_enclave_load(&en, witness_path, &opt, &e))
+	if (bawn_enclave_load(&en, path, &opt, &e))
 		printf("# %s\n", e.msg);
 	return en;
+}
+
+static struct bawn_enclave *load_witness(void)
+{
+	return load_file(unbound_path);
 }
 
 /* ---- many threads ---- */
@@ -83,12 +88,12 @@ static void *call_many(void *arg)
 	return NULL;
 }
 
-static void test_threads(void)
+static void test_threads(const char *path, const char *policy)
 {
-	struct bawn_enclave *en = load_witness();
+	struct bawn_enclave *en = load_file(path);
 	pthread_t t[THREADS];
 
-	if (!ok(en, "the witness"))
+	if (!ok(en, "the witness, %s threads", policy))
 		return;
 	wrong = 0;
 	for (int i = 0; i < THREADS; i++)
@@ -354,14 +359,16 @@ int main(int argc, char **argv)
 	if (argc == 6)
 		return spin_for_ever(argv);
 
-	snprintf(witness_path, sizeof(witness_path), "%s/enclaves/witness-unbound.signed.so",
-		 build ? build : "build");
-	if (access(witness_path, R_OK) != 0)
+	build = build ? build : "build";
+	snprintf(unbound_path, sizeof(unbound_path), "%s/enclaves/witness-unbound.signed.so", build);
+	snprintf(bound_path, sizeof(bound_path), "%s/enclaves/witness.signed.so", build);
+	if (access(unbound_path, R_OK) != 0 || access(bound_path, R_OK) != 0)
 		return skip_all("the enclaves are not built (make enclaves)");
 	platform = raw_platform(NULL);
 	in_child(handler_before, "under a 300 us timer, its handler installed before the device was opened");
 	in_child(handler_after, "under a 300 us timer, its handler installed after the device was opened");
-	test_threads();
+	test_threads(unbound_path, "unbound");
+	test_threads(bound_path, "bound");
 	test_growth();
 	test_killed();
 	raw_platform_remove();
