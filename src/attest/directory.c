@@ -83,29 +83,25 @@ static bool is_still(int fd, const char *dir)
 int attest_bundle_read(struct attest_bundle *s, const char *dir, struct bawn_error *e)
 {
 	unsigned found = 0;
+	bool replaced = true;
 
 	*s = (struct attest_bundle){ 0 };
-	for (int i = 0; i < READ_TRIES && !found; i++) {
+	for (int i = 0; replaced; i++) {
 		int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc;
-		bool replaced;
 
 		if (fd < 0 && errno == ENOENT)
 			return err_set(e, BAWN_ERR_NOT_FOUND, "%.100s: no such directory", dir);
 		if (fd < 0)
 			return err_sys(e, "%.100s", dir);
-		rc = read_parts(fd, s, &found, e);
+		attest_bundle_free(s);
+		rc = i < READ_TRIES ? read_parts(fd, s, &found, e) :
+				      err_set(e, BAWN_ERR_BUSY, "it is replaced again and again");
 		replaced = !is_still(fd, dir);
 		close(fd);
 		if (rc) {
 			attest_bundle_free(s);
 			err_context(e, "%.60s", dir);
 			return rc;
-		}
-		if (replaced) {
-			attest_bundle_free(s);
-			found = 0;
-			if (i + 1 == READ_TRIES)
-				return err_set(e, BAWN_ERR_BUSY, "%.80s: replaced again and again", dir);
 		}
 	}
 	if (!found)
