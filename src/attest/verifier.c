@@ -269,9 +269,14 @@ static int check_signatures(struct job *j)
 
 static void find_collateral(struct job *j)
 {
+	uint8_t root_id[32];
+
 	j->tcb = attest_set_tcb(j->set, j->quote.tee, j->pck.fmspc, j->early);
 	j->qe = j->set->qe[j->quote.tee == BAWN_TEE_TDX][j->early];
-	j->root_crl = j->set->root_crl;
+	/* The list must have been issued by this very name, not by another spelling of it. */
+	attest_issuer_id(j->chain.cert[2].subject, j->chain.cert[2].key, root_id);
+	if (j->set->root_crl && memcmp(j->set->root_crl->u.crl.issuer, root_id, sizeof(root_id)) == 0)
+		j->root_crl = j->set->root_crl;
 	j->pck_crl = attest_set_pck_crl(j->set, j->ca_id);
 }
 

@@ -798,6 +798,11 @@ static void test_revocation(void)
 	edited(&f, BAWN_UNDECIDED, BAWN_REASON_NONE, "a root's list of another issuer");
 	forge_free(&f);
 	forge_init(&f, BAWN_TEE_SGX);
+	f.root_crl.edit[0] = (struct forge_edit){ "06035504030c", "060355040313" };
+	forge_build(&f);
+	edited(&f, BAWN_UNDECIDED, BAWN_REASON_NO_ROOT_CRL, "a root's list whose issuer is spelled in another type");
+	forge_free(&f);
+	forge_init(&f, BAWN_TEE_SGX);
 	f.pck_crl.issuer = "Intel SGX PCK Processor CA";
 	forge_build(&f);
 	edited(&f, BAWN_UNDECIDED, BAWN_REASON_NONE, "a PCK CA's list of another issuer");
