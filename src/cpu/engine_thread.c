@@ -10,9 +10,9 @@
  * at one time.
  *
  * fork: the child has a copy of all records, of which one, at most, is that of
- * a thread it has. A record of another process's epoch is not judged by its
- * thread id. Its thread claims it when next it enters an enclave or traps, and
- * by that the others are known to be nobody's.
+ * a thread it has, its first. A record of another process's epoch is not judged
+ * by its thread id. That thread claims its own when next it enters an enclave or
+ * traps, and by that the others are known to be nobody's.
  */
 #include "cpu/engine.h"
 
@@ -171,6 +171,17 @@ static void record_release(struct cpu_thread *t)
 }
 
 /*
+ * Under the lock, in a process whose first thread is known to have the record
+ * `mine`, or none: the other records that fork copied are nobody's.
+ */
+static void release_inherited(const struct cpu_thread *mine, uint32_t epoch)
+{
+	for (struct cpu_thread *t = all_records; t; t = t->next)
+		if (t != mine && t->tid && t->epoch != epoch)
+			record_release(t);
+}
+
+/*
  * Under the lock: a record without a thread, or NULL. Looks at a few records
  * each time, starting after where it stopped before, so that many threads do
  * not make each new one slow.
@@ -219,8 +230,13 @@ static struct cpu_thread *record_new(void)
 	uint32_t epoch = cpu_fork_epoch();
 	int32_t tid = own_tid();
 	uint64_t mask = cpu_lock(&cpu_fork_page->threads);
-	struct cpu_thread *t = record_find_free(epoch, tid), *next = t ? t->next : NULL;
+	struct cpu_thread *t, *next;
 
+	/* The thread that forked is the child's first, and it has no record, or would not be here. */
+	if (tid == cpu_syscall(SYS_getpid, 0, 0, 0, 0))
+		release_inherited(NULL, epoch);
+	t = record_find_free(epoch, tid);
+	next = t ? t->next : NULL;
 	if (!t) {
 		t = record_map();
 		next = all_records;
@@ -300,9 +316,7 @@ void cpu_thread_claim(struct cpu_thread *t)
 	if (t->epoch == epoch)
 		return;
 	mask = cpu_lock(&cpu_fork_page->threads);
-	for (struct cpu_thread *o = all_records; o; o = o->next)
-		if (o != t && o->tid && o->epoch != epoch)
-			record_release(o);
+	release_inherited(t, epoch);
 	t->tid = own_tid();
 	t->epoch = epoch;
 	t->lp.owner = cpu_owner_self();
