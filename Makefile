@@ -161,7 +161,9 @@ check-asan:                     ## the same under ASan and UBSan
 check-asan-run: cli enclaves tests
 	@for t in $(ASAN_SKIP); do echo "not under ASan: $$t: $$(sed -n 's/.*no-asan: *//p' $$t | head -n 1)"; done
 	$(PROVE) $(filter-out $(ASAN_SKIP:%.c=$(BUILD)/%) $(ASAN_SKIP),$(TEST_BIN) $(REPLAY_BIN) $(SHELL_TEST))
-.PHONY: check-asan-run
+man-check: cli                  ## the manual pages against commands, options and bawn.h
+	$(PROVE) tests/project/man_test.sh
+.PHONY: check-asan-run man-check
 
 # ---- fuzzing, benchmarks ----
 
