@@ -1,19 +1,17 @@
 /*
  * EADD, and loading many pages: copy, measure, enter in the EPCM.
  *
- * Pages are staged as the very bytes that are hashed (an EADD block, then for
- * each chunk an EEXTEND block and the chunk itself), and what is written to
- * the EPC comes from there too: one read of the source, so what is measured is
- * what is loaded. Writing a page of a memfd costs about half as much as
- * hashing it, nearly all of it for the kernel to find memory, so a large load
- * has a second thread for it (load_writer.c).
+ * Copying a page to a memfd costs more than half as much as measuring it,
+ * nearly all of it for the kernel to find memory, so a large load has a second
+ * thread for it (load_writer.c). Both read the source: what is measured is what
+ * is loaded only if the caller does not change it meanwhile.
  */
 #include "cpu/load.h"
 
 #include <string.h>
 
 /* Pages between two commits: bounds the work that a killed process leaves to undo. */
-#define WINDOW_PAGES 1024u
+#define WINDOW_PAGES 4096u
 /* From here on a second thread pays. */
 #define THREAD_BYTES (UINT64_C(1) << 20)
 
@@ -22,62 +20,58 @@ struct load {
 	const struct isa_secinfo *si;
 	const uint8_t *src;
 	bool repeat, measured;
-	bool zeros; /* one page of zeros: absent pages read as zeros anyway */
+	bool zeros; /* one page of zeros, again and again */
 	struct load_writer *writer; /* or NULL */
 	struct crypto_sha256 hash;
 };
 
-/* Bytes that page `offset` adds to the measurement; `page` is read only if it is measured. */
-static size_t stage(const struct load *l, uint64_t offset, const uint8_t *page, uint8_t *to)
+/*
+ * Hash what EADD and the EEXTENDs of one page hash. It is put together first:
+ * one long update costs less than 33 short ones.
+ */
+static void measure(struct load *l, uint64_t offset, const uint8_t *page)
 {
-	size_t n = ISA_MEASURE_BLOCK;
+	uint8_t text[ISA_MEASURE_BLOCK +
+		     ISA_PAGE / ISA_MEASURE_CHUNK * (ISA_MEASURE_BLOCK + ISA_MEASURE_CHUNK)];
+	uint8_t *to = text + ISA_MEASURE_BLOCK;
 
-	isa_measure_eadd(offset, l->si, to);
+	isa_measure_eadd(offset, l->si, text);
 	for (unsigned i = 0; l->measured && i < ISA_PAGE; i += ISA_MEASURE_CHUNK) {
-		isa_measure_eextend(offset + i, to + n);
-		memcpy(to + n + ISA_MEASURE_BLOCK, page + i, ISA_MEASURE_CHUNK);
-		n += ISA_MEASURE_BLOCK + ISA_MEASURE_CHUNK;
+		isa_measure_eextend(offset + i, to);
+		memcpy(to + ISA_MEASURE_BLOCK, page + i, ISA_MEASURE_CHUNK);
+		to += ISA_MEASURE_BLOCK + ISA_MEASURE_CHUNK;
 	}
-	return n;
+	crypto_sha256_update(&l->hash, text, (size_t)(to - text));
 }
 
-static void stage_batch(struct load *l, struct load_batch *b, uint64_t offset, unsigned pages,
-			const uint8_t *src)
+static void measure_all(struct load *l, const struct load_job *job)
 {
-	size_t n = 0;
-
-	b->offset = offset;
-	b->pages = pages;
-	b->stride = l->repeat ? 0 : ISA_PAGE;
-	b->measured = l->measured;
-	b->src = l->zeros ? NULL : src;
-	for (unsigned i = 0; i < pages; i++)
-		n += stage(l, offset + (uint64_t)i * ISA_PAGE, src + i * b->stride, b->staged + n);
-	crypto_sha256_update(&l->hash, b->staged, n);
+	for (uint64_t i = 0; i < job->pages; i++)
+		measure(l, job->offset + i * ISA_PAGE,
+			l->repeat ? job->src : job->src + i * ISA_PAGE);
 }
 
-/* Copy and hash; the EPCM is not touched yet. 0 or -1. */
+/* Copy and measure; the EPCM is not touched yet. 0 or -1. */
 static int fill_window(struct load *l, uint64_t offset, uint64_t pages, const uint8_t *src)
 {
-	/* Without a thread page by page: this may be a small stack. */
-	const unsigned most = l->writer ? LOAD_BATCH : 1;
-	uint8_t staged[LOAD_STAGED_PAGE];
-	struct load_batch own = { .staged = staged }, *b;
+	struct load_job job = { .offset = offset, .src = src, .repeat = l->repeat };
 
-	while (pages) {
-		unsigned n = pages < most ? (unsigned)pages : most;
-
-		b = l->writer ? load_writer_slot(l->writer) : &own;
-		stage_batch(l, b, offset, n, src);
-		if (l->writer)
-			load_writer_push(l->writer);
-		else if (load_write(l->epc, b) != 0)
-			return -1;
-		offset += (uint64_t)n * ISA_PAGE;
-		src += n * b->stride;
-		pages -= n;
+	if (l->writer) {
+		job.pages = pages;
+		load_writer_begin(l->writer, &job);
+		measure_all(l, &job);
+		return load_writer_wait(l->writer);
 	}
-	return l->writer ? load_writer_drain(l->writer) : 0;
+	for (; pages; pages -= job.pages, job.offset += job.pages * ISA_PAGE) {
+		job.pages = pages < LOAD_PIECE ? pages : LOAD_PIECE;
+		/* Absent pages read as zeros already. */
+		if (!l->zeros && load_write(l->epc, &job) != 0)
+			return -1;
+		measure_all(l, &job);
+		if (!l->repeat)
+			job.src += job.pages * ISA_PAGE;
+	}
+	return 0;
 }
 
 /* EADD's checks of one page, in the SDM's order; the source page if it is a TCS was checked. */
