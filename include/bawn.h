@@ -365,7 +365,7 @@ enum bawn_tristate { BAWN_ANY, BAWN_REQUIRE, BAWN_FORBID };
  * Lists are borrowed and may be used only while bawn_verify_quote runs.
  */
 struct bawn_policy {
-	uint32_t statuses;     /* BAWN_STATUS_BIT of each status accepted; 0: UpToDate alone */
+	uint32_t statuses; /* BAWN_STATUS_BIT of each accepted; 0: UpToDate alone; Revoked never is */
 	bool allow_debug;
 	bool allow_emulated;
 	bool early;            /* evaluate against the early set */

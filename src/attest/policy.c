@@ -7,8 +7,8 @@ static const struct bawn_policy by_default;
 
 static bool status_accepted(uint32_t statuses, enum bawn_tcb_status s)
 {
-	/* Unknown is accepted by nobody, whatever bits are set. */
-	return s != BAWN_TCB_UNKNOWN && s <= BAWN_TCB_REVOKED && statuses & BAWN_STATUS_BIT(s);
+	/* Unknown and Revoked are accepted by nobody, whatever bits are set. */
+	return s > BAWN_TCB_UNKNOWN && s < BAWN_TCB_REVOKED && statuses & BAWN_STATUS_BIT(s);
 }
 
 /* Out of date for no longer than the policy's grace, counted from the better level's date. */

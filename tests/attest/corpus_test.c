@@ -207,10 +207,13 @@ static bool same_advisories(const struct expected *x, const struct bawn_verifica
 static const char *quote_case(const char *id, const struct expected *x, struct bawn_verification *v)
 {
 	int r = verify_case(id, x, v);
-	bool held = v->verdict == BAWN_ACCEPTED;
+	bool held = v->verdict >= BAWN_UNACCEPTABLE;
 
-	if ((r == 0) != held)
+	if ((r == 0) != (v->verdict == BAWN_ACCEPTED))
 		return "the code and the verdict disagree";
+	/* Everything is accepted here but what nobody may accept. */
+	if (held && (v->verdict == BAWN_ACCEPTED) == (v->status == BAWN_TCB_REVOKED))
+		return "Revoked was accepted, or something else was not";
 	if (x->accept < 0)
 		return !held && v->verdict == BAWN_UNDECIDED && v->signatures_hold ? "" : "signatures should hold, no more";
 	if (x->accept != held)

@@ -67,9 +67,11 @@ static void test_status(void)
 	p.statuses = UINT32_MAX;
 	v = sgx();
 	v.status = BAWN_TCB_REVOKED;
-	is_violation(&p, v, 0, "a policy may accept even Revoked");
+	is_violation(&p, v, BAWN_VIOLATES_STATUS, "no policy accepts Revoked");
+	v.status = BAWN_TCB_OUT_OF_DATE_CONFIGURATION_NEEDED;
+	is_violation(&p, v, 0, "but the others, if it says so");
 	v.status = BAWN_TCB_UNKNOWN;
-	is_violation(&p, v, BAWN_VIOLATES_STATUS, "but not what was never evaluated");
+	is_violation(&p, v, BAWN_VIOLATES_STATUS, "nor what was never evaluated");
 	p.statuses = BAWN_STATUS_BIT(BAWN_TCB_SW_HARDENING_NEEDED);
 	v.status = BAWN_TCB_UP_TO_DATE;
 	is_violation(&p, v, BAWN_VIOLATES_STATUS, "a list is the whole list");
