@@ -51,6 +51,10 @@ PROG_SRC   := $(sort $(wildcard tests/*/*_prog.c))
 SHELL_TEST := $(sort $(wildcard tests/*/*_test.sh))
 FUZZ_SRC   := $(sort $(wildcard fuzz/*_fuzz.c))
 BENCH_SRC  := $(sort $(wildcard bench/*_bench.c))
+# Tests that say "no-musl: <reason>" are no part of the static build.
+ifeq ($(VARIANT),static)
+TEST_SRC := $(filter-out $(shell grep -l 'no-musl:' $(TEST_SRC) /dev/null),$(TEST_SRC))
+endif
 BENCH_OBJ   = $(call obj,$(filter-out $(BENCH_SRC),$(wildcard bench/*.c)))
 
 obj = $(patsubst %,$(BUILD)/obj/%.o,$(basename $(1)))

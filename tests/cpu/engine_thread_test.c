@@ -3,6 +3,8 @@
  * are killed, or start others.
  *
  * no-asan: it unmaps whatever alternate stack a thread has at its end
+ *
+ * no-musl: it walks the stack by libgcc's unwinder, which is built for glibc
  */
 #include "engine_kit.h"
 #include "tests/tap.h"
