@@ -1,9 +1,12 @@
 /* ECREATE, EADD, EEXTEND: every check, and the measurement. */
+#include "cpu/state.h"
 #include "tests/cpu/world.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 /* ---- ECREATE ---- */
@@ -370,6 +373,56 @@ static void test_many_stops(void)
 	world_end(&w);
 }
 
+/* No memory for a page: RLIMIT_FSIZE stands in for it. Nothing is left half done. */
+static void test_no_memory(void)
+{
+	const uint64_t size = UINT64_C(16) << 20, length = UINT64_C(4) << 20;
+	struct rlimit old, small;
+	struct isa_secinfo si = REG_R;
+	uint8_t *src = malloc(length);
+	struct world w, twin;
+	struct cpu_epcm m;
+	uint64_t done;
+
+	memset(src, 0x6d, length);
+	world_start(&w, 0);
+	world_start(&twin, 0);
+	w.secs.size = twin.secs.size = size;
+	is_int(cpu_ecreate(w.epc, &w.secs, &w.f), 0, "ECREATE");
+	is_int(cpu_ecreate(twin.epc, &twin.secs, &twin.f), 0, "ECREATE of its twin");
+	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &old);
+	small = old;
+	small.rlim_cur = (rlim_t)(w.epc->pages_off + 0x101000);
+	setrlimit(RLIMIT_FSIZE, &small);
+	is_int(cpu_eadd(w.epc, 0x100000, src, &si, &w.f), 0, "EADD of the last page that fits");
+	is_pf(&w, cpu_eadd(w.epc, 0x101000, src, &si, &w.f), PF_W, BASE + 0x101000, "EADD of the next");
+	is_pf(&w, cpu_eadd_many(w.epc, 0x102000, length, src, false, &si, true, &done, &w.f), PF_W,
+	      BASE + 0x102000, "EADD of many");
+	is_int(cpu_eadd_many(w.epc, 0, 0x100000, src, false, &si, true, &done, &w.f), 0,
+	       "EADD of many that fit");
+	is_pf(&w, cpu_eadd_many(w.epc, 0x200000, 0x4000, src, true, &si, true, &done, &w.f), PF_W,
+	      BASE + 0x200000, "EADD of a repeated page");
+	setrlimit(RLIMIT_FSIZE, &old);
+	is_int(done, 0, "none of them");
+	is_int(cpu_epc_pages(w.epc), 0x101, "no page more than went in");
+	ok(cpu_epcm_get(w.epc, 0x102000, &m) && !m.valid && *AT(&w, 0x102000) == 0,
+	   "nothing of the others is left");
+	is_int(cpu_eadd(twin.epc, 0x100000, src, &si, &twin.f), 0, "the twin: EADD");
+	is_int(cpu_eadd_many(twin.epc, 0, 0x100000, src, false, &si, true, &done, &twin.f), 0,
+	       "EADD of as many");
+	is_int(cpu_eadd_many(w.epc, 0x102000, length, src, false, &si, true, &done, &w.f), 0,
+	       "with memory they go in");
+	is_int(cpu_eadd_many(twin.epc, 0x102000, length, src, false, &si, true, &done, &twin.f), 0,
+	       "in the twin too");
+	is_mem(w.epc->shared->measure[w.epc->shared->measure_current].chain,
+	       twin.epc->shared->measure[twin.epc->shared->measure_current].chain, 32,
+	       "what failed was not measured");
+	world_end(&w);
+	world_end(&twin);
+	free(src);
+}
+
 int main(void)
 {
 	test_ecreate_flaws();
@@ -381,5 +434,6 @@ int main(void)
 	test_eextend();
 	test_many();
 	test_many_stops();
+	test_no_memory();
 	return tap_done();
 }
