@@ -106,6 +106,8 @@ static void certificate(struct buf *out, const struct verify_answer *a)
 	buf_printf(out, SAY "%s\n", "carried by", a->format);
 	if (a->key_bound)
 		buf_printf(out, SAY "the quote vouches for the certificate's key\n", "binding");
+	else if (a->v.verdict == BAWN_UNDECIDED)
+		buf_printf(out, SAY "whether the quote vouches for the certificate's key\n", "not checked");
 	if (a->nonce_n)
 		hex_line(out, "nonce", a->nonce, a->nonce_n);
 	buf_printf(out, SAY "the certificate's own signature, names and dates%s\n", "not checked",

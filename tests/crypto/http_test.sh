@@ -32,6 +32,7 @@ start() { # NAME [ARGUMENTS]: a server; its port in $port
 	shift
 	mkfifo "$tmp/$name.in" "$tmp/$name.out"
 	python3 tests/attest/server.py "$tmp/routes" "$tmp/$name.log" "$@" <"$tmp/$name.in" >"$tmp/$name.out" &
+	# shellcheck disable=SC2034 # the descriptor is held, not read
 	exec {hold}>"$tmp/$name.in" # closed when this script ends: so is the server
 	read -r port <"$tmp/$name.out"
 }
