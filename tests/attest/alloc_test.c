@@ -1,6 +1,8 @@
 /*
  * Allocations of ours, counted and made to fail: the linker sends our calls of
  * malloc and calloc here (tests.mk), and those of OpenSSL where they always go.
+ *
+ * no-musl: OpenSSL linked statically would be counted, too
  */
 #include "tests/attest/forge.h"
 #include "tests/tap.h"

@@ -159,15 +159,16 @@ static int nest_handler(long rdi, long rsi, long rdx, long rsp, long r8, long r9
 static void test_handler(void)
 {
 	struct kit_answer a = { .run = { .tcs = kit.tcs[1] } };
-	uint64_t out[2] = { 0 }, sum = 0;
+	uint64_t out[2] = { 0 }, sum = 0, pushed;
 	struct isa_run run = { .tcs = kit.tcs[1] };
 
 	a.run.user_handler = (uintptr_t)ocall_handler;
 	a.run.user_data = (uintptr_t)&a;
 	a.ret = cpu_enter_enclave(KIT_OCALL, 77, 0, ENCLU_EENTER, 0, 0, &a.run);
+	pushed = *(volatile uint64_t *)a.rsp; /* below our stack now: the next call writes there */
 	is_int(a.ret, -7, "a negative value of the handler is returned");
 	is_int(a.rsi, 77, "the handler sees RSI");
-	is_int(*(uint64_t *)(a.rsp), 77, "RSP is where the enclave left it, and what it pushed is there");
+	is_int(pushed, 77, "RSP is where the enclave left it, and what it pushed is there");
 
 	run.user_handler = (uintptr_t)handler_oret;
 	run.user_data = (uintptr_t)out;
