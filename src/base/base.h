@@ -300,10 +300,15 @@ int io_read_file(const char *path, size_t max, uint8_t **out, size_t *n, struct 
 /* The same below a directory descriptor; refuses symbolic links in the last part. */
 int io_read_file_at(int dirfd, const char *name, size_t max, uint8_t **out, size_t *n,
 		    struct bawn_error *e);
-/* Written to a new file beside it, synced, renamed over it; mode as given, umask ignored. */
+/*
+ * Written to a new file beside it, synced, renamed over it; mode as given, umask
+ * ignored. What is there and no regular file (a device, a pipe) is written into.
+ */
 int io_write_file(const char *path, const void *p, size_t n, mode_t mode, struct bawn_error *e);
 int io_write_file_at(int dirfd, const char *name, const void *p, size_t n, mode_t mode,
 		     struct bawn_error *e);
+/* Something is there, and it is no regular file: it must not be renamed over. */
+bool io_is_special(int dirfd, const char *name);
 /* All n bytes or an error; EINTR is retried, end of file is an error for reading. */
 int io_read_full(int fd, void *p, size_t n, struct bawn_error *e);
 int io_write_full(int fd, const void *p, size_t n, struct bawn_error *e);

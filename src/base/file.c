@@ -159,18 +159,41 @@ static int sync_directory(int dirfd, const char *name, struct bawn_error *e)
 	return rc;
 }
 
+bool io_is_special(int dirfd, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dirfd, name, &st, 0) == 0 && !S_ISREG(st.st_mode);
+}
+
+/* A device, a pipe: nothing to replace, the bytes go into it. */
+static int write_into(int dirfd, const char *name, const void *p, size_t n, struct bawn_error *e)
+{
+	int fd = openat(dirfd, name, O_WRONLY | O_CLOEXEC | O_NOCTTY), rc;
+
+	if (fd < 0)
+		return err_sys(e, "cannot write %s", name);
+	rc = io_write_full(fd, p, n, e);
+	if (close(fd) && rc == 0)
+		rc = err_sys(e, "cannot close %s", name);
+	return rc;
+}
+
 int io_write_file_at(int dirfd, const char *name, const void *p, size_t n, mode_t mode,
 		     struct bawn_error *e)
 {
 	char tmp[4096];
 	int fd, rc;
 
+	if (io_is_special(dirfd, name))
+		return write_into(dirfd, name, p, n, e);
+
 	if (strlen(name) > sizeof(tmp) - 64)
 		return err_set(e, BAWN_ERR_USAGE, "file name too long");
 	temporary_name(name, tmp, sizeof(tmp));
 	fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
-		return err_sys(e, "cannot create %s", tmp);
+		return err_sys(e, "cannot create %s", name);
 	rc = io_write_full(fd, p, n, e);
 	if (rc == 0 && fchmod(fd, mode))
 		rc = err_sys(e, "cannot set the mode of %s", tmp);

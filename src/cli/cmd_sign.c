@@ -276,6 +276,8 @@ static int take_signature(struct job *job, const char *path, const char *public)
 	if (rc)
 		return rc;
 	rc = crypto_key_rsa3_modulus(key, modulus, &job->e);
+	if (rc)
+		err_context(&job->e, "%s", public);
 	crypto_key_free(&key);
 	if (rc == 0)
 		rc = image_sigstruct_complete(&job->sig, modulus, signature, &job->e);
@@ -291,6 +293,9 @@ static int write_stream(struct job *job, const char *path)
 	char temporary[4096];
 	int rc, fd;
 
+	if (io_is_special(AT_FDCWD, path))
+		return err_set(&job->e, BAWN_ERR_USAGE, "%s is no regular file: a stream is not written there",
+			       path);
 	if ((size_t)snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path) >= sizeof(temporary))
 		return err_set(&job->e, BAWN_ERR_USAGE, "the name of the output is too long");
 	fd = mkstemp(temporary);

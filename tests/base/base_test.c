@@ -111,6 +111,18 @@ static void test_files(const char *dir)
 	unlink(path);
 	is_int(io_read_file(path, 5, &p, &n, NULL), BAWN_ERR_NOT_FOUND, "a missing file");
 	is_int(io_read_file(dir, 5, &p, &n, NULL), BAWN_ERR_FORMAT, "a directory");
+
+	if (mkfifo(path, 0600) == 0) {
+		char got[6] = "";
+		int fd = open(path, O_RDWR); /* keeps the pipe open, so that nobody waits */
+
+		is_int(io_write_file(path, "hello", 5, 0600, &e), 0, "write to a pipe");
+		ok(read(fd, got, 5) == 5 && strcmp(got, "hello") == 0, "goes into it");
+		ok(stat(path, &st) == 0 && S_ISFIFO(st.st_mode), "and leaves it a pipe");
+		close(fd);
+		unlink(path);
+	}
+	is_int(io_write_file(dir, "x", 1, 0600, NULL), BAWN_ERR_SYSTEM, "a directory is not written");
 }
 
 static void test_fds(void)
