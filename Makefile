@@ -245,11 +245,12 @@ STATIC_LDFLAGS = -static -nostartfiles -Wl,-pie,--no-dynamic-linker,-z,text,-z,r
 static_make = deps=$$(tools/static-deps) && $(MAKE) BUILD=$(BUILD)/static CC=musl-gcc ENCLAVE_CC=gcc \
               CFLAGS="-isystem $$deps/include" LDFLAGS="$(STATIC_LDFLAGS) -L$$deps/lib"
 static:                         ## build/static/bawn, against musl, and nothing else
-	+$(static_make) static-run
+	+$(static_make) VARIANT=static static-run
 static-run: cli
 	@! readelf -lW $(CLI) | grep -q INTERP || { echo "$(CLI) has an interpreter"; exit 1; }
 	@! readelf -dW $(CLI) | grep NEEDED
 	$(CLI) --version
+	$(PROVE) $(wildcard tests/cli/*_test.sh) tests/cpu/emu_platform_test.sh
 check-static:                   ## all tests, against musl
 	+$(static_make) VARIANT=static check-static-run
 check-static-run: cli enclaves tests
