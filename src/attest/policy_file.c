@@ -319,7 +319,7 @@ static int do_td_xfam(struct attest_policy *p, const struct line *l, struct bawn
 
 static int read_tristate(const struct line *l, enum bawn_tristate *out, struct bawn_error *e)
 {
-	bool required;
+	bool required = false;
 	int rc = read_choice(l, "require", "forbid", &required, e);
 
 	*out = required ? BAWN_REQUIRE : BAWN_FORBID;
