@@ -13,7 +13,7 @@
  *   engine_signals.c what the program asked of sigaction, sigprocmask, sigaltstack
  *   engine_thread.c  a record for each thread that enters enclaves
  *   elrange.c        ELRANGE in this process, with the protections the EPCM allows
- *   signal_names.c   front end: the C library's names for the above
+ *   signal_names.c   front end of libbawn: the C library's names for the above, and the start
  *
  * Everything on the trap path runs with all signals blocked, allocates
  * nothing and calls nothing of the C library but memcpy and its kin.
@@ -290,7 +290,7 @@ _Static_assert(sizeof(struct cpu_thread) <= 4096, "a record has one page");
 extern uint64_t cpu_thread_magic;
 /* This thread's record or NULL: host bases are in place. */
 struct cpu_thread *cpu_thread_self(void);
-/* This thread's record, made if there is none. NULL without memory or before cpu_engine_start. */
+/* This thread's record, made if there is none. NULL without memory or before the engine has started. */
 struct cpu_thread *cpu_thread_get(void);
 /*
  * The same from a trap on a thread that has none: the frame is changed to
@@ -312,6 +312,14 @@ extern uint8_t cpu_fsgsbase; /* rdfsbase and its kin are usable */
 
 extern uint32_t cpu_engine_on; /* handlers are wrapped */
 
+/*
+ * Start the engine: from here on it has the signals. For front ends alone,
+ * whose names the program has to call instead of the C library's: everybody
+ * else starts the engine by its front end's cpu_engine_start, which links
+ * those names with it. Idempotent.
+ */
+int cpu_signals_take_over(struct bawn_error *e);
+
 static inline bool cpu_is_on(void)
 {
 	return __atomic_load_n(&cpu_engine_on, __ATOMIC_ACQUIRE) != 0;
@@ -319,7 +327,7 @@ static inline bool cpu_is_on(void)
 
 /*
  * What sigaction, sigprocmask and sigaltstack do, for every front end; 0 or
- * -errno. Pass-through before cpu_engine_start. sp is the caller's stack
+ * -errno. Pass-through before cpu_signals_take_over. sp is the caller's stack
  * pointer. NULL where the system call takes NULL.
  */
 int cpu_signal_action(int sig, const struct cpu_action *act, struct cpu_action *old);

@@ -242,7 +242,7 @@ static int look_around(struct bawn_error *e)
 	return 0;
 }
 
-int cpu_engine_start(struct bawn_error *e)
+int cpu_signals_take_over(struct bawn_error *e)
 {
 	uint64_t mask;
 	int r = 0;

@@ -9,6 +9,10 @@
  * underscores that C libraries use among themselves. Out of reach: handlers
  * installed by plain system calls once an emulated device is open, or by a
  * library that was not linked against ours and found the C library first.
+ *
+ * The engine is started here, so that nobody links it without these names: they
+ * would be found elsewhere (in AddressSanitizer's run-time library, say), and
+ * handlers installed afterwards would not be seen.
  */
 #include "cpu/engine.h"
 
@@ -242,4 +246,11 @@ NAME int sigaltstack(const stack_t *restrict ss, stack_t *restrict old)
 	if (r == 0 && old)
 		memcpy(old, &before, sizeof(before));
 	return answer(r);
+}
+
+/* ---- the start ---- */
+
+int cpu_engine_start(struct bawn_error *e)
+{
+	return cpu_signals_take_over(e);
 }

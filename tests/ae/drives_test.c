@@ -1,6 +1,4 @@
 /*
- * no-asan: runs enclaves, whose traps AddressSanitizer does not understand
- *
  * Real signed enclaves do real work on the emulated CPU: test-ecall's call
  * with its OCALLs; the launch enclave's tokens under locked launch control;
  * the PCE's PPID and certification, against keys computed from the fuses.

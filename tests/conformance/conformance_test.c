@@ -6,7 +6,6 @@
  *
  * A launch enclave embeds a signature that EINIT does not take; the usable one
  * is expected beside it as le_prod_css.bin.
- * no-asan: AddressSanitizer takes the alternate signal stacks away.
  */
 #include "bawn.h"
 #include "cpu/cpu.h"

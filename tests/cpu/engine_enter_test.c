@@ -1,7 +1,5 @@
 /*
  * The way into an enclave and out of it: __vdso_sgx_enter_enclave's contract, and ENCLU elsewhere.
- *
- * no-asan: AddressSanitizer puts itself before the signal functions that the engine interposes
  */
 #include "engine_kit.h"
 #include "tests/tap.h"

@@ -1,8 +1,6 @@
 /*
  * Exceptions in an enclave: vector, error code and address as the entry
  * function reports them, the state save area, and going on after a repair.
- *
- * no-asan: AddressSanitizer puts itself before the signal functions that the engine interposes
  */
 #include "engine_kit.h"
 #include "tests/tap.h"

@@ -2,7 +2,7 @@
  * Many threads in one enclave, threads that come and go, processes that fork,
  * are killed, or start others.
  *
- * no-asan: it unmaps whatever alternate stack a thread has at its end
+ * no-asan: memory is counted, and ASan unmaps whatever alternate stack a thread has at its end
  *
  * no-musl: it walks the stack by libgcc's unwinder, which is built for glibc
  */

@@ -1,5 +1,4 @@
 # bawn load: what it says, and its exit code.
-# no-asan: AddressSanitizer takes the alternate signal stacks away.
 . tests/tap.sh
 
 export BAWN_PLATFORM=$tmp/platform

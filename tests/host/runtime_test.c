@@ -1,6 +1,5 @@
 /*
  * The runtime against an enclave made by hand, on the emulated CPU.
- * no-asan: AddressSanitizer takes the alternate signal stacks away.
  */
 #include "tests/host/raw.h"
 #include "tests/tap.h"

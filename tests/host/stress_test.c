@@ -1,7 +1,7 @@
 /*
  * The runtime with the witness enclave, on the emulated CPU: many threads,
  * timers, very many calls, and a process killed inside an enclave.
- * no-asan: AddressSanitizer takes the alternate signal stacks away.
+ * no-asan: memory is counted, and what ASan holds back of what was freed is growth
  */
 #include "enclaves/witness/witness.h"
 #include "tests/host/raw.h"

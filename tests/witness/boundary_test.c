@@ -2,7 +2,7 @@
  * The witness against a host that attacks: commands out of turn, pointers into
  * the enclave, answers that are none, faults that are none. Whatever the host
  * does, the enclave refuses or ends; and what it is refused changes nothing.
- * no-asan: AddressSanitizer's sigaction hides the handlers from the emulated CPU.
+ * no-asan: it calls on stacks of its own, and jumps off them, which ASan cannot follow
  */
 #include "tests/witness/raw.h"
 #include "tests/witness/witness.h"
