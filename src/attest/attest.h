@@ -19,7 +19,7 @@
 
 /* ======================= limits ======================= */
 
-#define ATTEST_QUOTE_MAX 65536u   /* bytes of a quote that are looked at */
+#define ATTEST_QUOTE_MAX 131072u  /* bytes of a quote that are looked at; the QE's data alone may have 65535 */
 #define ATTEST_JSON_MAX 262144u   /* bytes of a TCB info or QE identity */
 #define ATTEST_CRL_MAX 131072u    /* bytes of a revocation list, as DER */
 #define ATTEST_CERT_MAX 4096u     /* bytes of a certificate, as DER */

@@ -19,14 +19,33 @@ int attest_serial_cmp(const struct attest_serial *a, const struct attest_serial 
 
 /* A string of exactly 2 * n hexadecimal digits. */
 bool attest_json_hex(struct jread *r, void *out, size_t n);
+bool attest_json_u16(struct jread *r, uint16_t *out);
+bool attest_json_u32(struct jread *r, uint32_t *out);
 bool attest_json_date(struct jread *r, int64_t *t);
 /* A status word whose bit (BAWN_STATUS_BIT) is in allowed. */
 bool attest_json_status(struct jread *r, uint32_t allowed, uint8_t *status);
 bool attest_json_advisories(struct jread *r, struct attest_advisories *table, struct attest_refs *refs);
 /*
+ * An object: read(r, i, arg) reads the value of the member called names[i], of
+ * which those whose bits are in `need` must be there. Others are skipped.
+ */
+bool attest_json_object(struct jread *r, const char *const *names, size_t n, uint32_t need,
+			bool (*read)(struct jread *r, unsigned i, void *arg), void *arg);
+/*
+ * A TCB level, { tcb, tcbDate, tcbStatus, advisoryIDs? }: tcb(r, arg) reads the
+ * first, `allowed` is as above, advisories go into the table.
+ */
+struct attest_level_head {
+	int64_t date;
+	struct attest_refs advisories;
+	uint8_t status;
+};
+bool attest_json_level(struct jread *r, struct attest_advisories *table, uint32_t allowed,
+		       bool (*tcb)(struct jread *r, void *arg), void *arg, struct attest_level_head *out);
+/*
  * An array of { tcb: { isvsvn }, tcbDate, tcbStatus, advisoryIDs? } appended to
- * level[*count], of max; sorted by descending isvsvn. Empty, or two of the
- * same isvsvn: refused.
+ * level[*count], of max; sorted by descending isvsvn. Empty, or two of
+ * the same isvsvn: refused.
  */
 bool attest_json_svn_levels(struct jread *r, struct attest_advisories *table,
 			    struct attest_svn_level *level, uint16_t *count, size_t max);

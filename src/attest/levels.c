@@ -14,6 +14,26 @@ bool attest_json_hex(struct jread *r, void *out, size_t n)
 	       jread_fail(r, "not the hexadecimal digits that were expected");
 }
 
+bool attest_json_u16(struct jread *r, uint16_t *out)
+{
+	uint64_t v;
+
+	if (!jread_u64(r, UINT16_MAX, &v))
+		return false;
+	*out = (uint16_t)v;
+	return true;
+}
+
+bool attest_json_u32(struct jread *r, uint32_t *out)
+{
+	uint64_t v;
+
+	if (!jread_u64(r, UINT32_MAX, &v))
+		return false;
+	*out = (uint32_t)v;
+	return true;
+}
+
 bool attest_json_date(struct jread *r, int64_t *t)
 {
 	struct cur s;
@@ -99,54 +119,100 @@ bool attest_json_advisories(struct jread *r, struct attest_advisories *table, st
 	return !r->failed;
 }
 
-static bool read_isvsvn(struct jread *r, uint16_t *isvsvn)
+/* A member's name has no NUL, so that comparing ends with the shorter of both. */
+static bool is_name(struct cur name, const char *text)
+{
+	return name.n && *text == *name.p && strncmp((const char *)name.p, text, name.n) == 0 && !text[name.n];
+}
+
+bool attest_json_object(struct jread *r, const char *const *names, size_t n, uint32_t need,
+			bool (*read)(struct jread *r, unsigned i, void *arg), void *arg)
 {
 	struct jread_object o;
+	uint32_t have = 0;
 	struct cur name;
-	bool seen = false;
-	uint64_t v;
+	unsigned i;
 
 	if (!jread_object(r, &o))
 		return false;
 	while (jread_member(r, &o, &name)) {
-		if (!jread_is(name, "isvsvn")) {
+		for (i = 0; i < n && !is_name(name, names[i]); i++)
+			;
+		if (i == n) {
 			jread_skip(r);
-		} else if (jread_u64(r, UINT16_MAX, &v)) {
-			*isvsvn = (uint16_t)v;
-			seen = true;
+			continue;
 		}
+		have |= 1u << i;
+		if (!read(r, i, arg))
+			return false;
 	}
-	return !r->failed && (seen || jread_fail(r, "a level without isvsvn"));
+	for (i = 0; i < n && !r->failed; i++)
+		if (need & ~have & 1u << i)
+			jread_fail(r, "a member is missing");
+	return !r->failed;
+}
+
+/* ---- levels ---- */
+
+struct level_reader {
+	struct attest_advisories *table;
+	uint32_t allowed;
+	bool (*tcb)(struct jread *r, void *arg);
+	void *arg;
+	struct attest_level_head *out;
+};
+
+static bool read_level(struct jread *r, unsigned i, void *arg)
+{
+	struct level_reader *x = arg;
+
+	switch (i) {
+	case 0:
+		return x->tcb(r, x->arg);
+	case 1:
+		return attest_json_date(r, &x->out->date);
+	case 2:
+		return attest_json_status(r, x->allowed, &x->out->status);
+	default:
+		return attest_json_advisories(r, x->table, &x->out->advisories);
+	}
+}
+
+bool attest_json_level(struct jread *r, struct attest_advisories *table, uint32_t allowed,
+		       bool (*tcb)(struct jread *r, void *arg), void *arg, struct attest_level_head *out)
+{
+	static const char *const members[] = { "tcb", "tcbDate", "tcbStatus", "advisoryIDs" };
+	struct level_reader x = { table, allowed, tcb, arg, out };
+
+	memset(out, 0, sizeof(*out));
+	return attest_json_object(r, members, ARRAY_LEN(members), 7, read_level, &x);
+}
+
+static bool read_isvsvn(struct jread *r, unsigned i, void *arg)
+{
+	(void)i;
+	return attest_json_u16(r, arg);
+}
+
+static bool read_svn_tcb(struct jread *r, void *arg)
+{
+	static const char *const members[] = { "isvsvn" };
+
+	return attest_json_object(r, members, 1, 1, read_isvsvn, arg);
 }
 
 static bool read_svn_level(struct jread *r, struct attest_advisories *table, struct attest_svn_level *l)
 {
 	const uint32_t allowed = BAWN_STATUS_BIT(BAWN_TCB_UP_TO_DATE) | BAWN_STATUS_BIT(BAWN_TCB_OUT_OF_DATE) |
 				 BAWN_STATUS_BIT(BAWN_TCB_REVOKED);
-	enum { TCB = 1, DATE = 2, STATUS = 4 } have = 0;
-	struct jread_object o;
-	struct cur name;
+	struct attest_level_head head;
 
-	memset(l, 0, sizeof(*l));
-	if (!jread_object(r, &o))
+	if (!attest_json_level(r, table, allowed, read_svn_tcb, &l->isvsvn, &head))
 		return false;
-	while (jread_member(r, &o, &name)) {
-		if (jread_is(name, "tcb")) {
-			have |= TCB;
-			read_isvsvn(r, &l->isvsvn);
-		} else if (jread_is(name, "tcbDate")) {
-			have |= DATE;
-			attest_json_date(r, &l->date);
-		} else if (jread_is(name, "tcbStatus")) {
-			have |= STATUS;
-			attest_json_status(r, allowed, &l->status);
-		} else if (jread_is(name, "advisoryIDs")) {
-			attest_json_advisories(r, table, &l->advisories);
-		} else {
-			jread_skip(r);
-		}
-	}
-	return !r->failed && (have == (TCB | DATE | STATUS) || jread_fail(r, "a level without tcb, tcbDate or tcbStatus"));
+	l->date = head.date;
+	l->status = head.status;
+	l->advisories = head.advisories;
+	return true;
 }
 
 bool attest_json_svn_levels(struct jread *r, struct attest_advisories *table,

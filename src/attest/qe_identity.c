@@ -19,19 +19,11 @@ static bool read_id(struct jread *r, enum bawn_tee *tee)
 	return true;
 }
 
-/* One member; *have gets its bit. False only for a malformed value. */
-static bool read_member(struct jread *r, struct cur name, struct attest_qe_identity *q, uint32_t *have)
+static bool read_member(struct jread *r, unsigned i, void *arg)
 {
-	static const char *const members[] = {
-		"id", "version", "issueDate", "nextUpdate", "tcbEvaluationDataNumber", "miscselect", "miscselectMask",
-		"attributes", "attributesMask", "mrsigner", "isvprodid", "tcbLevels",
-	};
+	struct attest_qe_identity *q = arg;
 	uint64_t v = 0;
-	unsigned i;
 
-	for (i = 0; i < ARRAY_LEN(members) && !jread_is(name, members[i]); i++)
-		;
-	*have |= 1u << i;
 	switch (i) {
 	case 0:
 		return read_id(r, &q->tee);
@@ -42,10 +34,7 @@ static bool read_member(struct jread *r, struct cur name, struct attest_qe_ident
 	case 3:
 		return attest_json_date(r, &q->next_update);
 	case 4:
-		if (!jread_u64(r, UINT32_MAX, &v))
-			return false;
-		q->evaluation = (uint32_t)v;
-		return true;
+		return attest_json_u32(r, &q->evaluation);
 	case 5:
 		return attest_json_hex(r, q->miscselect, sizeof(q->miscselect));
 	case 6:
@@ -57,30 +46,20 @@ static bool read_member(struct jread *r, struct cur name, struct attest_qe_ident
 	case 9:
 		return attest_json_hex(r, q->mrsigner, sizeof(q->mrsigner));
 	case 10:
-		if (!jread_u64(r, UINT16_MAX, &v))
-			return false;
-		q->isvprodid = (uint16_t)v;
-		return true;
-	case 11:
-		return attest_json_svn_levels(r, &q->advisories, q->level, &q->level_count, ATTEST_SVN_LEVELS_MAX);
+		return attest_json_u16(r, &q->isvprodid);
 	default:
-		return jread_skip(r);
+		return attest_json_svn_levels(r, &q->advisories, q->level, &q->level_count, ATTEST_SVN_LEVELS_MAX);
 	}
 }
 
 static bool read_identity(struct jread *r, void *arg)
 {
-	struct attest_qe_identity *q = arg;
-	struct jread_object o;
-	uint32_t have = 0;
-	struct cur name;
+	static const char *const members[] = {
+		"id", "version", "issueDate", "nextUpdate", "tcbEvaluationDataNumber", "miscselect", "miscselectMask",
+		"attributes", "attributesMask", "mrsigner", "isvprodid", "tcbLevels",
+	};
 
-	if (!jread_object(r, &o))
-		return false;
-	while (jread_member(r, &o, &name))
-		if (!read_member(r, name, q, &have))
-			return false;
-	return !r->failed && ((have & 0xfff) == 0xfff || jread_fail(r, "a member is missing"));
+	return attest_json_object(r, members, ARRAY_LEN(members), 0xfff, read_member, arg);
 }
 
 int attest_qe_identity_parse(const void *json, size_t n, struct attest_qe_identity *out,

@@ -4,12 +4,6 @@
 
 #include <string.h>
 
-/* What a level's tcb had: version 2 names its components one by one, version 3 has arrays. */
-struct parts {
-	uint32_t numbered; /* a bit for each sgxtcbcompNNsvn */
-	bool sgx_array, tdx_array, pcesvn;
-};
-
 struct reader {
 	struct attest_tcb_info *t;
 	bool has_id, has_module, has_identities;
@@ -24,7 +18,7 @@ static bool read_text(struct jread *r, char *out, size_t max)
 	struct cur s;
 	size_t n;
 
-	if (!jread_string(r, &s))
+	if (!jread_raw(r, &s))
 		return false;
 	if (*out)
 		return true;
@@ -35,29 +29,32 @@ static bool read_text(struct jread *r, char *out, size_t max)
 	return true;
 }
 
-static bool read_component(struct jread *r, uint8_t *svn, struct attest_component_name *names)
+struct component_reader {
+	uint8_t *svn;
+	struct attest_component_name *names;
+};
+
+static bool read_component_member(struct jread *r, unsigned i, void *arg)
 {
-	struct jread_object o;
-	bool seen = false;
-	struct cur name;
+	struct component_reader *x = arg;
 	uint64_t v;
 
-	if (!jread_object(r, &o))
+	if (i == 1)
+		return read_text(r, x->names->category, sizeof(x->names->category));
+	if (i == 2)
+		return read_text(r, x->names->type, sizeof(x->names->type));
+	if (!jread_u64(r, UINT8_MAX, &v))
 		return false;
-	while (jread_member(r, &o, &name)) {
-		if (jread_is(name, "svn")) {
-			if (jread_u64(r, 255, &v))
-				*svn = (uint8_t)v;
-			seen = true;
-		} else if (jread_is(name, "category")) {
-			read_text(r, names->category, sizeof(names->category));
-		} else if (jread_is(name, "type")) {
-			read_text(r, names->type, sizeof(names->type));
-		} else {
-			jread_skip(r);
-		}
-	}
-	return !r->failed && (seen || jread_fail(r, "a component without svn"));
+	*x->svn = (uint8_t)v;
+	return true;
+}
+
+static bool read_component(struct jread *r, uint8_t *svn, struct attest_component_name *names)
+{
+	static const char *const members[] = { "svn", "category", "type" };
+	struct component_reader x = { svn, names };
+
+	return attest_json_object(r, members, ARRAY_LEN(members), 1, read_component_member, &x);
 }
 
 static bool read_components(struct jread *r, uint8_t svn[16], struct attest_component_name name[16])
@@ -76,53 +73,49 @@ static bool read_components(struct jread *r, uint8_t svn[16], struct attest_comp
 	return !r->failed && (count == 16 || jread_fail(r, "fewer than 16 components"));
 }
 
-/* 0 to 15 for "sgxtcbcomp01svn" to "sgxtcbcomp16svn", else -1. */
-static int numbered_component(struct cur name)
-{
-	int n;
+/* Components of version 2 come one by one, those of version 3 in arrays. */
+enum { SGX_ARRAY, TDX_ARRAY, PCESVN, NUMBERED };
+#define ALL_NUMBERED (0xffffu << NUMBERED)
 
-	if (name.n != 15 || memcmp(name.p, "sgxtcbcomp", 10) != 0 || memcmp(name.p + 12, "svn", 3) != 0 ||
-	    name.p[10] < '0' || name.p[10] > '9' || name.p[11] < '0' || name.p[11] > '9')
-		return -1;
-	n = (name.p[10] - '0') * 10 + (name.p[11] - '0');
-	return n >= 1 && n <= 16 ? n - 1 : -1;
+struct level_reader {
+	struct attest_tcb_info *t;
+	struct attest_tcb_level *l;
+	uint32_t have; /* a bit for each member */
+};
+
+static bool read_tcb_member(struct jread *r, unsigned i, void *arg)
+{
+	struct level_reader *x = arg;
+	uint64_t v;
+
+	x->have |= 1u << i;
+	if (i == SGX_ARRAY)
+		return read_components(r, x->l->sgx, x->t->sgx_name);
+	if (i == TDX_ARRAY)
+		return read_components(r, x->l->tdx, x->t->tdx_name);
+	if (i == PCESVN)
+		return attest_json_u16(r, &x->l->pcesvn);
+	if (!jread_u64(r, UINT8_MAX, &v))
+		return false;
+	x->l->sgx[i - NUMBERED] = (uint8_t)v;
+	return true;
 }
 
-static bool read_tcb(struct jread *r, struct attest_tcb_info *t, struct attest_tcb_level *l, struct parts *have)
+static bool read_tcb(struct jread *r, void *arg)
 {
-	struct jread_object o;
-	struct cur name;
-	uint64_t v = 0;
+	static const char *const members[] = {
+		"sgxtcbcomponents", "tdxtcbcomponents", "pcesvn",
+		"sgxtcbcomp01svn", "sgxtcbcomp02svn", "sgxtcbcomp03svn", "sgxtcbcomp04svn", "sgxtcbcomp05svn",
+		"sgxtcbcomp06svn", "sgxtcbcomp07svn", "sgxtcbcomp08svn", "sgxtcbcomp09svn", "sgxtcbcomp10svn",
+		"sgxtcbcomp11svn", "sgxtcbcomp12svn", "sgxtcbcomp13svn", "sgxtcbcomp14svn", "sgxtcbcomp15svn",
+		"sgxtcbcomp16svn",
+	};
+	struct level_reader *x = arg;
 
-	if (!jread_object(r, &o))
+	if (!attest_json_object(r, members, ARRAY_LEN(members), 1u << PCESVN, read_tcb_member, x))
 		return false;
-	while (jread_member(r, &o, &name)) {
-		int k = numbered_component(name);
-
-		if (k >= 0) {
-			have->numbered |= 1u << k;
-			if (jread_u64(r, 255, &v))
-				l->sgx[k] = (uint8_t)v;
-		} else if (jread_is(name, "sgxtcbcomponents")) {
-			have->sgx_array = true;
-			read_components(r, l->sgx, t->sgx_name);
-		} else if (jread_is(name, "tdxtcbcomponents")) {
-			have->tdx_array = true;
-			read_components(r, l->tdx, t->tdx_name);
-		} else if (jread_is(name, "pcesvn")) {
-			have->pcesvn = true;
-			if (jread_u64(r, UINT16_MAX, &v))
-				l->pcesvn = (uint16_t)v;
-		} else {
-			jread_skip(r);
-		}
-	}
-	if (r->failed)
-		return false;
-	if (!have->pcesvn || (have->numbered != 0xffff && have->numbered) ||
-	    (have->numbered != 0) == have->sgx_array)
-		return jread_fail(r, "a level without pcesvn or without its 16 components");
-	return true;
+	return (x->have & ALL_NUMBERED) == (x->have & 1u << SGX_ARRAY ? 0 : ALL_NUMBERED) ||
+	       jread_fail(r, "a level without its 16 components, or with two sets of them");
 }
 
 /* ---- levels ---- */
@@ -145,38 +138,19 @@ static bool read_level(struct jread *r, struct reader *x, struct attest_tcb_leve
 		BAWN_STATUS_BIT(BAWN_TCB_CONFIGURATION_AND_SW_HARDENING_NEEDED) |
 		BAWN_STATUS_BIT(BAWN_TCB_OUT_OF_DATE) |
 		BAWN_STATUS_BIT(BAWN_TCB_OUT_OF_DATE_CONFIGURATION_NEEDED) | BAWN_STATUS_BIT(BAWN_TCB_REVOKED);
-	enum { TCB = 1, DATE = 2, STATUS = 4 } have = 0;
-	struct parts parts = { 0 };
-	struct jread_object o;
-	struct cur name;
+	struct level_reader level = { x->t, l, 0 };
+	struct attest_level_head head;
 
 	memset(l, 0, sizeof(*l));
-	if (!jread_object(r, &o))
+	if (!attest_json_level(r, &x->t->advisories, allowed, read_tcb, &level, &head))
 		return false;
-	while (jread_member(r, &o, &name)) {
-		if (jread_is(name, "tcb")) {
-			have |= TCB;
-			read_tcb(r, x->t, l, &parts);
-		} else if (jread_is(name, "tcbDate")) {
-			have |= DATE;
-			attest_json_date(r, &l->date);
-		} else if (jread_is(name, "tcbStatus")) {
-			have |= STATUS;
-			attest_json_status(r, allowed, &l->status);
-		} else if (jread_is(name, "advisoryIDs")) {
-			attest_json_advisories(r, &x->t->advisories, &l->advisories);
-		} else {
-			jread_skip(r);
-		}
-	}
-	if (r->failed)
-		return false;
-	if (have != (TCB | DATE | STATUS))
-		return jread_fail(r, "a level without tcb, tcbDate or tcbStatus");
-	x->any_numbered |= parts.numbered != 0;
-	x->any_sgx_array |= parts.sgx_array;
-	x->any_tdx_array |= parts.tdx_array;
-	x->any_without_tdx |= !parts.tdx_array;
+	l->date = head.date;
+	l->status = head.status;
+	l->advisories = head.advisories;
+	x->any_numbered |= !(level.have & 1u << SGX_ARRAY);
+	x->any_sgx_array |= (level.have & 1u << SGX_ARRAY) != 0;
+	x->any_tdx_array |= (level.have & 1u << TDX_ARRAY) != 0;
+	x->any_without_tdx |= !(level.have & 1u << TDX_ARRAY);
 	return true;
 }
 
@@ -216,45 +190,50 @@ static int module_version(struct cur id)
 	return v;
 }
 
-/* tdxModule (levels false) or an element of tdxModuleIdentities. */
-static bool read_module(struct jread *r, struct attest_tcb_info *t, bool levels, struct attest_tdx_module *m,
+struct module_reader {
+	struct attest_tcb_info *t;
+	struct attest_tdx_module *m;
+	int version;
+};
+
+static bool read_module_member(struct jread *r, unsigned i, void *arg)
+{
+	struct module_reader *x = arg;
+	struct cur id;
+
+	switch (i) {
+	case 0:
+		return attest_json_hex(r, x->m->mrsigner, sizeof(x->m->mrsigner));
+	case 1:
+		return attest_json_hex(r, x->m->attributes, sizeof(x->m->attributes));
+	case 2:
+		return attest_json_hex(r, x->m->attributes_mask, sizeof(x->m->attributes_mask));
+	case 3:
+		if (!jread_string(r, &id))
+			return false;
+		x->version = module_version(id);
+		return true;
+	default:
+		return attest_json_svn_levels(r, &x->t->advisories, x->t->module_level, &x->t->module_level_count,
+					      ATTEST_SVN_LEVELS_MAX);
+	}
+}
+
+/* tdxModule has the first three members, an element of tdxModuleIdentities all five. */
+static const char *const module_members[] = { "mrsigner", "attributes", "attributesMask", "id", "tcbLevels" };
+
+static bool read_module(struct jread *r, struct attest_tcb_info *t, size_t members, struct attest_tdx_module *m,
 			int *version)
 {
-	enum { MRSIGNER = 1, ATTRIBUTES = 2, MASK = 4, ID = 8, LEVELS = 16 } have = 0;
-	struct jread_object o;
-	struct cur name, id;
+	struct module_reader x = { t, m, -1 };
 
 	memset(m, 0, sizeof(*m));
 	m->first = t->module_level_count;
-	*version = -1;
-	if (!jread_object(r, &o))
+	if (!attest_json_object(r, module_members, members, (1u << members) - 1, read_module_member, &x))
 		return false;
-	while (jread_member(r, &o, &name)) {
-		if (jread_is(name, "mrsigner")) {
-			have |= MRSIGNER;
-			attest_json_hex(r, m->mrsigner, sizeof(m->mrsigner));
-		} else if (jread_is(name, "attributes")) {
-			have |= ATTRIBUTES;
-			attest_json_hex(r, m->attributes, sizeof(m->attributes));
-		} else if (jread_is(name, "attributesMask")) {
-			have |= MASK;
-			attest_json_hex(r, m->attributes_mask, sizeof(m->attributes_mask));
-		} else if (levels && jread_is(name, "id")) {
-			have |= ID;
-			if (jread_string(r, &id))
-				*version = module_version(id);
-		} else if (levels && jread_is(name, "tcbLevels")) {
-			have |= LEVELS;
-			attest_json_svn_levels(r, &t->advisories, t->module_level, &t->module_level_count,
-					       ATTEST_SVN_LEVELS_MAX);
-		} else {
-			jread_skip(r);
-		}
-	}
 	m->count = (uint16_t)(t->module_level_count - m->first);
-	if (r->failed)
-		return false;
-	return have == (levels ? 31 : 7) || jread_fail(r, "a TDX module without one of its members");
+	*version = x.version;
+	return true;
 }
 
 static bool read_identities(struct jread *r, struct attest_tcb_info *t)
@@ -266,7 +245,7 @@ static bool read_identities(struct jread *r, struct attest_tcb_info *t)
 	if (!jread_array(r))
 		return false;
 	while (jread_element(r, &i)) {
-		if (!read_module(r, t, true, &m, &version))
+		if (!read_module(r, t, ARRAY_LEN(module_members), &m, &version))
 			return false;
 		/* Version 0 is tdxModule's; an entry for it would never be asked for. */
 		if (version <= 0)
@@ -300,26 +279,26 @@ static bool read_id(struct jread *r, struct reader *x)
 	return true;
 }
 
-static bool read_member(struct jread *r, struct cur name, struct reader *x, uint32_t *have)
+static bool read_version(struct jread *r, uint8_t *version)
 {
-	static const char *const members[] = {
-		"version", "issueDate", "nextUpdate", "fmspc", "pceId", "tcbType", "tcbEvaluationDataNumber",
-		"tcbLevels", "id", "tdxModule", "tdxModuleIdentities",
-	};
-	struct attest_tcb_info *t = x->t;
-	uint64_t v = 0;
-	int version;
-	unsigned i;
+	uint64_t v;
 
-	for (i = 0; i < ARRAY_LEN(members) && !jread_is(name, members[i]); i++)
-		;
-	*have |= 1u << i;
+	if (!jread_u64(r, UINT32_MAX, &v))
+		return false;
+	*version = (uint8_t)v;
+	return v == 2 || v == 3 || jread_fail(r, "a version other than 2 and 3");
+}
+
+static bool read_member(struct jread *r, unsigned i, void *arg)
+{
+	struct reader *x = arg;
+	struct attest_tcb_info *t = x->t;
+	uint64_t type;
+	int version;
+
 	switch (i) {
 	case 0:
-		if (!jread_u64(r, UINT32_MAX, &v))
-			return false;
-		t->version = (uint8_t)v;
-		return v == 2 || v == 3 || jread_fail(r, "a version other than 2 and 3");
+		return read_version(r, &t->version);
 	case 1:
 		return attest_json_date(r, &t->issued);
 	case 2:
@@ -329,24 +308,19 @@ static bool read_member(struct jread *r, struct cur name, struct reader *x, uint
 	case 4:
 		return attest_json_hex(r, t->pce_id, sizeof(t->pce_id));
 	case 5:
-		return jread_u64(r, UINT32_MAX, &v) && (v == 0 || jread_fail(r, "a tcbType other than 0"));
+		return jread_u64(r, UINT32_MAX, &type) && (type == 0 || jread_fail(r, "a tcbType other than 0"));
 	case 6:
-		if (!jread_u64(r, UINT32_MAX, &v))
-			return false;
-		t->evaluation = (uint32_t)v;
-		return true;
+		return attest_json_u32(r, &t->evaluation);
 	case 7:
 		return read_levels(r, x);
 	case 8:
 		return read_id(r, x);
 	case 9:
 		x->has_module = true;
-		return read_module(r, t, false, &t->module[0], &version);
-	case 10:
+		return read_module(r, t, 3, &t->module[0], &version);
+	default:
 		x->has_identities = true;
 		return read_identities(r, t);
-	default:
-		return jread_skip(r);
 	}
 }
 
@@ -371,21 +345,12 @@ static bool check_kind(struct jread *r, const struct reader *x)
 
 static bool read_tcb_info(struct jread *r, void *arg)
 {
-	struct reader *x = arg;
-	struct jread_object o;
-	uint32_t have = 0;
-	struct cur name;
+	static const char *const members[] = {
+		"version", "issueDate", "nextUpdate", "fmspc", "pceId", "tcbType", "tcbEvaluationDataNumber",
+		"tcbLevels", "id", "tdxModule", "tdxModuleIdentities",
+	};
 
-	if (!jread_object(r, &o))
-		return false;
-	while (jread_member(r, &o, &name))
-		if (!read_member(r, name, x, &have))
-			return false;
-	if (r->failed)
-		return false;
-	if ((have & 0xff) != 0xff)
-		return jread_fail(r, "a member is missing");
-	return check_kind(r, x);
+	return attest_json_object(r, members, ARRAY_LEN(members), 0xff, read_member, arg) && check_kind(r, arg);
 }
 
 int attest_tcb_info_parse(const void *json, size_t n, struct attest_tcb_info *out, struct bawn_error *e)

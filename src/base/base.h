@@ -235,6 +235,13 @@ bool jread_array(struct jread *r);
 bool jread_element(struct jread *r, size_t *index);
 /* A string, without its quotes and as it stands; false if it has escapes. */
 bool jread_string(struct jread *r, struct cur *s);
+/* The same, but escapes (checked) stay in it as they are written. */
+bool jread_raw(struct jread *r, struct cur *s);
+/*
+ * What a raw string stands for, in UTF-8: at most raw.n bytes into out, which may
+ * be raw.p itself. Returns their number. raw must come from jread_raw.
+ */
+size_t jread_unescape(struct cur raw, void *out);
 /* A number written as digits alone, at most max. */
 bool jread_u64(struct jread *r, uint64_t max, uint64_t *v);
 bool jread_bool(struct jread *r, bool *v);

@@ -168,6 +168,67 @@ bool jread_string(struct jread *r, struct cur *s)
 	return !escapes || jread_fail(r, "escapes are not accepted in this string");
 }
 
+bool jread_raw(struct jread *r, struct cur *s)
+{
+	bool escapes;
+
+	return string(r, s, &escapes);
+}
+
+static size_t put_utf8(uint32_t c, uint8_t *out)
+{
+	if (c < 0x80) {
+		out[0] = (uint8_t)c;
+		return 1;
+	}
+	if (c < 0x800) {
+		out[0] = (uint8_t)(0xc0 | c >> 6);
+		out[1] = (uint8_t)(0x80 | (c & 0x3f));
+		return 2;
+	}
+	if (c < 0x10000) {
+		out[0] = (uint8_t)(0xe0 | c >> 12);
+		out[1] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
+		out[2] = (uint8_t)(0x80 | (c & 0x3f));
+		return 3;
+	}
+	out[0] = (uint8_t)(0xf0 | c >> 18);
+	out[1] = (uint8_t)(0x80 | (c >> 12 & 0x3f));
+	out[2] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
+	out[3] = (uint8_t)(0x80 | (c & 0x3f));
+	return 4;
+}
+
+size_t jread_unescape(struct cur raw, void *out)
+{
+	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+	const uint8_t *p = raw.p, *end = p + raw.n;
+	uint8_t *o = out;
+	uint32_t c;
+	size_t n;
+
+	/* No escape is shorter than what it stands for, so reading stays ahead of writing. */
+	while (p < end) {
+		if (*p != '\\') {
+			*o++ = *p++;
+			continue;
+		}
+		n = escape_length(p, end);
+		if (n < 2)
+			break; /* not from jread_raw */
+		if (n == 2) {
+			*o++ = (uint8_t)to[strchr(from, p[1]) - from];
+		} else {
+			c = (uint32_t)hex4(p + 2, end);
+			if (n == 12)
+				c = 0x10000 + ((c & 0x3ff) << 10) + ((uint32_t)hex4(p + 8, end) & 0x3ff);
+			o += put_utf8(c, o);
+		}
+		p += n;
+	}
+	return (size_t)(o - (uint8_t *)out);
+}
+
 /* ---- numbers and words ---- */
 
 static bool digits(struct jread *r)

@@ -69,55 +69,55 @@ static void bytes_as_numbers(const struct show *s, const char *key, const uint8_
 		json_close(s->json, ']');
 }
 
+static void level_head(const struct show *s, uint8_t status, int64_t t)
+{
+	const char *word = bawn_tcb_status_name((enum bawn_tcb_status)status);
+	char date[21];
+
+	attest_time_format(t, date);
+	if (s->json) {
+		json_open(s->json, NULL, '{');
+		json_string(s->json, "tcb_status", word);
+		json_string(s->json, "tcb_date", date);
+	} else {
+		printf("    %.10s %s", date, word);
+	}
+}
+
 static void tcb_level(const struct show *s, const struct attest_tcb_info *t,
 		      const struct attest_tcb_level *l)
 {
-	const char *status = bawn_tcb_status_name((enum bawn_tcb_status)l->status);
-	char date[21];
-
-	attest_time_format(l->date, date);
-	if (s->json) {
-		json_open(s->json, NULL, '{');
-		json_string(s->json, "tcb_status", status);
-		json_string(s->json, "tcb_date", date);
-		bytes_as_numbers(s, "sgx_components", l->sgx);
-		json_u64(s->json, "pcesvn", l->pcesvn);
-		if (t->tee == BAWN_TEE_TDX)
-			bytes_as_numbers(s, "tdx_components", l->tdx);
-		advisories(s, &t->advisories, l->advisories);
-		json_close(s->json, '}');
-		return;
-	}
-	printf("    %.10s %s", date, status);
+	level_head(s, l->status, l->date);
 	advisories(s, &t->advisories, l->advisories);
-	printf("      SGX components");
-	bytes_as_numbers(s, NULL, l->sgx);
-	printf(", PCE %u\n", l->pcesvn);
+	if (!s->json)
+		printf("      SGX components");
+	bytes_as_numbers(s, "sgx_components", l->sgx);
+	if (s->json)
+		json_u64(s->json, "pcesvn", l->pcesvn);
+	else
+		printf(", PCE %u\n", l->pcesvn);
 	if (t->tee == BAWN_TEE_TDX) {
-		printf("      TDX components");
-		bytes_as_numbers(s, NULL, l->tdx);
-		putchar('\n');
+		if (!s->json)
+			printf("      TDX components");
+		bytes_as_numbers(s, "tdx_components", l->tdx);
+		if (!s->json)
+			putchar('\n');
 	}
+	if (s->json)
+		json_close(s->json, '}');
 }
 
 static void svn_level(const struct show *s, const struct attest_svn_level *l,
 		      const struct attest_advisories *all)
 {
-	const char *status = bawn_tcb_status_name((enum bawn_tcb_status)l->status);
-	char date[21];
-
-	attest_time_format(l->date, date);
-	if (s->json) {
-		json_open(s->json, NULL, '{');
-		json_string(s->json, "tcb_status", status);
-		json_string(s->json, "tcb_date", date);
+	level_head(s, l->status, l->date);
+	if (s->json)
 		json_u64(s->json, "isvsvn", l->isvsvn);
-		advisories(s, all, l->advisories);
-		json_close(s->json, '}');
-		return;
-	}
-	printf("    %.10s %s from SVN %u", date, status, l->isvsvn);
+	else
+		printf(" from SVN %u", l->isvsvn);
 	advisories(s, all, l->advisories);
+	if (s->json)
+		json_close(s->json, '}');
 }
 
 /* ---- parts ---- */

@@ -80,45 +80,61 @@ static int next_listed(struct batch *b, struct slot *s, char **line, size_t *cap
 	return 1;
 }
 
-static bool take_text(struct cur text, char *out, size_t max)
+/* A string that may have escapes: "/" does, from some writers. */
+static bool read_text(struct jread *r, char *out, size_t max)
 {
-	if (text.n >= max)
+	struct cur raw;
+
+	if (!jread_raw(r, &raw))
 		return false;
-	memcpy(out, text.p, text.n);
-	out[text.n] = '\0';
+	if (raw.n >= max)
+		return jread_fail(r, "id is too long");
+	out[jread_unescape(raw, out)] = '\0';
 	return true;
+}
+
+static bool read_quote(struct jread *r, struct slot *s)
+{
+	struct cur raw;
+
+	if (!jread_raw(r, &raw))
+		return false;
+	s->input = malloc(raw.n ? raw.n : 1);
+	if (!s->input)
+		return jread_fail(r, "out of memory");
+	s->n = jread_unescape(raw, s->input);
+	return true;
+}
+
+static bool read_report_data(struct jread *r, struct slot *s)
+{
+	struct cur value;
+
+	if (!jread_string(r, &value))
+		return false;
+	s->report_data_n = value.n / 2;
+	return (value.n && value.n <= 128 &&
+		hex_decode((const char *)value.p, value.n, s->report_data, value.n / 2)) ||
+	       jread_fail(r, "report_data is not 1 to 64 bytes in hexadecimal");
 }
 
 /* {"quote": hex or base64, "id": text, "report_data": hex}; the last two may be absent. */
 static bool parse_record(struct slot *s, const char *line, size_t n, struct jread *r)
 {
 	struct jread_object o;
-	struct cur name, value;
+	struct cur name;
 
 	jread_init(r, line, n);
 	jread_object(r, &o);
 	while (jread_member(r, &o, &name)) {
-		if (!jread_is(name, "quote") && !jread_is(name, "id") && !jread_is(name, "report_data")) {
+		if (jread_is(name, "quote"))
+			read_quote(r, s);
+		else if (jread_is(name, "id"))
+			read_text(r, s->name, sizeof(s->name));
+		else if (jread_is(name, "report_data"))
+			read_report_data(r, s);
+		else
 			jread_skip(r);
-			continue;
-		}
-		if (!jread_string(r, &value))
-			break;
-		if (jread_is(name, "id")) {
-			if (!take_text(value, s->name, sizeof(s->name)))
-				return jread_fail(r, "id is too long");
-		} else if (jread_is(name, "report_data")) {
-			s->report_data_n = value.n / 2;
-			if (!value.n || value.n > 128 ||
-			    !hex_decode((const char *)value.p, value.n, s->report_data, value.n / 2))
-				return jread_fail(r, "report_data is not 1 to 64 bytes in hexadecimal");
-		} else {
-			s->input = malloc(value.n ? value.n : 1);
-			if (!s->input)
-				return jread_fail(r, "out of memory");
-			memcpy(s->input, value.p, value.n);
-			s->n = value.n;
-		}
 	}
 	if (jread_end(r) && !s->input)
 		return jread_fail(r, "there is no \"quote\"");

@@ -1,9 +1,19 @@
 /* What a verification found, as JSON. bawn-verify(1) documents the members. */
 #include "cli/verify.h"
 
-static void hex(struct json *j, const char *key, const uint8_t *p, size_t n)
+#include <stddef.h>
+
+/* Members that are bytes: what they are called, where they are in their structure. */
+struct bytes_member {
+	const char *name;
+	uint16_t at, n;
+};
+#define BYTES(type, field) { #field, offsetof(struct type, field), sizeof(((struct type *)0)->field) }
+
+static void hex_members(struct json *j, const struct bytes_member *m, size_t count, const void *base)
 {
-	json_hex(j, key, p, n);
+	for (size_t i = 0; i < count; i++)
+		json_hex(j, m[i].name, (const uint8_t *)base + m[i].at, m[i].n);
 }
 
 static void time_member(struct json *j, const char *key, int64_t t)
@@ -95,68 +105,68 @@ static void tcb(struct json *j, const struct bawn_verification *v)
 
 static void report(struct json *j, const char *key, const struct bawn_sgx_report *r)
 {
+	static const struct bytes_member bytes[] = {
+		BYTES(bawn_sgx_report, mrenclave), BYTES(bawn_sgx_report, mrsigner),
+		BYTES(bawn_sgx_report, attributes), BYTES(bawn_sgx_report, cpusvn),
+		BYTES(bawn_sgx_report, configid), BYTES(bawn_sgx_report, isvextprodid),
+		BYTES(bawn_sgx_report, isvfamilyid),
+	};
+
 	json_open(j, key, '{');
-	hex(j, "mrenclave", r->mrenclave, 32);
-	hex(j, "mrsigner", r->mrsigner, 32);
+	hex_members(j, bytes, ARRAY_LEN(bytes), r);
 	json_u64(j, "isvprodid", r->isvprodid);
 	json_u64(j, "isvsvn", r->isvsvn);
-	hex(j, "attributes", r->attributes, 16);
 	json_u64(j, "miscselect", r->miscselect);
-	hex(j, "cpusvn", r->cpusvn, 16);
-	hex(j, "configid", r->configid, 64);
 	json_u64(j, "configsvn", r->configsvn);
-	hex(j, "isvextprodid", r->isvextprodid, 16);
-	hex(j, "isvfamilyid", r->isvfamilyid, 16);
 	json_close(j, '}');
 }
 
 static void td(struct json *j, const struct bawn_td_report *r)
 {
-	static const char *const rtmr[] = { "rtmr0", "rtmr1", "rtmr2", "rtmr3" };
+	static const struct bytes_member td10[] = {
+		BYTES(bawn_td_report, mrtd), { "rtmr0", offsetof(struct bawn_td_report, rtmr[0]), 48 },
+		{ "rtmr1", offsetof(struct bawn_td_report, rtmr[1]), 48 },
+		{ "rtmr2", offsetof(struct bawn_td_report, rtmr[2]), 48 },
+		{ "rtmr3", offsetof(struct bawn_td_report, rtmr[3]), 48 },
+		BYTES(bawn_td_report, mrconfigid), BYTES(bawn_td_report, mrowner),
+		BYTES(bawn_td_report, mrownerconfig), BYTES(bawn_td_report, mrseam),
+		BYTES(bawn_td_report, mrsignerseam), BYTES(bawn_td_report, seamattributes),
+		BYTES(bawn_td_report, attributes), BYTES(bawn_td_report, xfam), BYTES(bawn_td_report, tee_tcb_svn),
+	};
+	static const struct bytes_member td15[] = {
+		BYTES(bawn_td_report, tee_tcb_svn2), BYTES(bawn_td_report, mrservicetd),
+	};
+	static const struct bytes_member td15ex[] = {
+		BYTES(bawn_td_report, td_id), BYTES(bawn_td_report, dev_info),
+		BYTES(bawn_td_report, init_service_td_hash), BYTES(bawn_td_report, init_service_td_attributes),
+		BYTES(bawn_td_report, init_cpusvn), BYTES(bawn_td_report, init_tee_tcb_svn),
+		BYTES(bawn_td_report, init_fmspc), BYTES(bawn_td_report, current_service_td_hash),
+		BYTES(bawn_td_report, current_service_td_attributes),
+	};
 
 	json_open(j, "td", '{');
-	hex(j, "mrtd", r->mrtd, 48);
-	for (int i = 0; i < 4; i++)
-		hex(j, rtmr[i], r->rtmr[i], 48);
-	hex(j, "mrconfigid", r->mrconfigid, 48);
-	hex(j, "mrowner", r->mrowner, 48);
-	hex(j, "mrownerconfig", r->mrownerconfig, 48);
-	hex(j, "mrseam", r->mrseam, 48);
-	hex(j, "mrsignerseam", r->mrsignerseam, 48);
-	hex(j, "seamattributes", r->seamattributes, 8);
-	hex(j, "attributes", r->attributes, 8);
-	hex(j, "xfam", r->xfam, 8);
-	hex(j, "tee_tcb_svn", r->tee_tcb_svn, 16);
-	if (r->has_15) {
-		hex(j, "tee_tcb_svn2", r->tee_tcb_svn2, 16);
-		hex(j, "mrservicetd", r->mrservicetd, 48);
-	}
+	hex_members(j, td10, ARRAY_LEN(td10), r);
+	if (r->has_15)
+		hex_members(j, td15, ARRAY_LEN(td15), r);
 	if (r->has_15ex) {
 		json_u64(j, "vmid", r->vmid);
-		hex(j, "td_id", r->td_id, 32);
-		hex(j, "dev_info", r->dev_info, 48);
-		hex(j, "init_service_td_hash", r->init_service_td_hash, 48);
-		hex(j, "init_service_td_attributes", r->init_service_td_attributes, 8);
-		hex(j, "init_cpusvn", r->init_cpusvn, 16);
-		hex(j, "init_tee_tcb_svn", r->init_tee_tcb_svn, 16);
-		hex(j, "init_fmspc", r->init_fmspc, 12);
-		hex(j, "current_service_td_hash", r->current_service_td_hash, 48);
-		hex(j, "current_service_td_attributes", r->current_service_td_attributes, 8);
+		hex_members(j, td15ex, ARRAY_LEN(td15ex), r);
 	}
 	json_close(j, '}');
 }
 
 static void platform(struct json *j, const struct bawn_verification *v)
 {
+	static const struct bytes_member bytes[] = {
+		BYTES(bawn_verification, fmspc), BYTES(bawn_verification, pce_id), BYTES(bawn_verification, ppid),
+		BYTES(bawn_verification, cpusvn), BYTES(bawn_verification, components),
+	};
+
 	json_open(j, "platform", '{');
-	hex(j, "fmspc", v->fmspc, 6);
-	hex(j, "pce_id", v->pce_id, 2);
-	hex(j, "ppid", v->ppid, 16);
+	hex_members(j, bytes, ARRAY_LEN(bytes), v);
 	if (v->has_piid)
-		hex(j, "piid", v->piid, 16);
+		json_hex(j, "piid", v->piid, sizeof(v->piid));
 	json_string(j, "pck_ca", v->pck_ca);
-	hex(j, "cpusvn", v->cpusvn, 16);
-	hex(j, "components", v->components, 16);
 	json_u64(j, "pcesvn", v->pcesvn);
 	json_u64(j, "sgx_type", v->sgx_type);
 	if (v->has_configuration) {
@@ -169,14 +179,17 @@ static void platform(struct json *j, const struct bawn_verification *v)
 
 static void quote(struct json *j, const struct bawn_verification *v)
 {
+	static const struct bytes_member bytes[] = {
+		BYTES(bawn_verification, report_data), BYTES(bawn_verification, qe_vendor_id),
+		BYTES(bawn_verification, user_data),
+	};
+
 	json_open(j, "quote", '{');
 	json_string(j, "tee", v->tee == BAWN_TEE_TDX ? "TDX" : "SGX");
 	json_u64(j, "version", v->version);
 	json_u64(j, "certification_type", v->certification_type);
 	json_bool(j, "debug", v->debug);
-	hex(j, "report_data", v->report_data, 64);
-	hex(j, "qe_vendor_id", v->qe_vendor_id, 16);
-	hex(j, "user_data", v->user_data, 20);
+	hex_members(j, bytes, ARRAY_LEN(bytes), v);
 	json_close(j, '}');
 	if (v->tee == BAWN_TEE_TDX)
 		td(j, &v->td);
@@ -214,7 +227,7 @@ void verify_json(const struct verify_answer *a, struct json *j)
 		json_string(j, "format", a->format);
 		json_bool(j, "key_bound", a->key_bound);
 		if (a->nonce_n)
-			hex(j, "nonce", a->nonce, a->nonce_n);
+			json_hex(j, "nonce", a->nonce, a->nonce_n);
 		json_close(j, '}');
 	}
 	if (standing)

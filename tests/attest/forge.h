@@ -64,7 +64,7 @@ struct forge {
 	uint8_t vendor[16], user_data[20];
 	uint8_t body[885];      /* report, its size by body_type */
 	uint8_t qe_report[384]; /* the first half of its report data is filled in */
-	uint8_t qe_auth[64];
+	uint8_t qe_auth[65535];
 	size_t qe_auth_n;
 	/* made by forge_build */
 	struct buf der[FORGE_CERTS], pck_chain, tcb_chain, ca_chain, root_pem;

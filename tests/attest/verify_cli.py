@@ -356,6 +356,10 @@ def batches():
     equal([json.loads(line)["reason"] for line in out.splitlines()],
           ["none", "policy", "none", "unreadable", "unreadable", "unreadable", "unreadable", "quote-format"],
           "report data by record; malformed records")
+    text = '{"id": "caf\\u00e9 1\\/2", "quote": "%s"}' % b64.replace("/", "\\/")
+    code, out, _ = run(BAWN, "verify", "--batch", "--json", "--format", "ndjson", "--collateral", SGX.folder,
+                       "--at", SGX.at, "-", stdin=text.encode())
+    equal((code, json.loads(out)["id"]), (0, "caf\u00e9 1/2"), "records with escapes")
     for what, data in (("cut in a length", b"\x05\x00"), ("cut in a frame", b"\x05\x00\x00\x00abc"),
                        ("a frame too large", b"\xff\xff\xff\xff" + bytes(100))):
         equal(run(BAWN, "verify", "--batch", "--format", "frames", "-", stdin=data)[0], 1, "frames: " + what)

@@ -64,6 +64,10 @@ static void test_kinds(void)
 	f.qe_auth_n = 0;
 	forge_quote(&f);
 	is_int(check(&f, &v), 0, "no QE authentication data");
+	f.qe_auth_n = sizeof(f.qe_auth);
+	forge_quote(&f);
+	is_int(check(&f, &v), 0, "as much QE authentication data as can be");
+	f.qe_auth_n = 32;
 	f.tcb_info = forge_sgx_tcb_v2;
 	forge_build(&f);
 	is_int(check(&f, &v), 0, "TCB info version 2");

@@ -153,6 +153,21 @@ static void test_json_values(void)
 	jread_init(&r, "\"a\\u0062\"", 9);
 	ok(!jread_string(&r, &s) && r.failed && r.why, "a string with escapes is refused where text is needed");
 	ok(!jread_skip(&r) && !jread_end(&r), "a failure sticks");
+
+	static const char escaped[] = "\"a\\/\\n\\u0041\\u00e9\\u20AC\\ud83d\\ude00\\\\\\\"z\"";
+	static const char plain[] = "a/\nA\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\\\"z";
+	char out[sizeof(escaped)];
+	size_t n;
+
+	jread_init(&r, escaped, sizeof(escaped) - 1);
+	ok(jread_raw(&r, &s) && jread_end(&r) && s.n == sizeof(escaped) - 3, "a string with escapes, as it is written");
+	n = jread_unescape(s, out);
+	ok(n == sizeof(plain) - 1 && memcmp(out, plain, n) == 0, "and what it stands for");
+	memcpy(out, s.p, s.n);
+	n = jread_unescape(cur_make(out, s.n), out);
+	ok(n == sizeof(plain) - 1 && memcmp(out, plain, n) == 0, "in place");
+	jread_init(&r, "\"\\ud800\"", 8);
+	ok(!jread_raw(&r, &s), "half a surrogate pair is refused");
 }
 
 /* ---- DER ---- */
