@@ -300,6 +300,19 @@ bool der_bits(struct cur *c, struct cur *body);
 /* True if the body of an OID is these bytes. */
 bool der_oid_is(struct cur oid, const void *bytes, size_t n);
 
+/* ---- DER, writing; each appends to b, whose `failed` tells in the end ---- */
+
+void der_put(struct buf *b, uint8_t tag, const void *p, size_t n);
+/* Everything from `start` on becomes the body of one element. */
+void der_wrap(struct buf *b, size_t start, uint8_t tag);
+/* A non-negative INTEGER from big-endian bytes; leading zeros are dropped. */
+void der_put_magnitude(struct buf *b, const uint8_t *p, size_t n);
+void der_put_uint(struct buf *b, uint8_t tag, uint64_t v); /* INTEGER or ENUMERATED */
+/* Seconds since 1970: UTCTime where it can be (RFC 5280 section 4.1.2.5) and unless `generalized`. */
+void der_put_time(struct buf *b, int64_t t, bool generalized);
+/* The PEM text of n bytes (RFC 7468). */
+void buf_pem(struct buf *b, const char *label, const void *der, size_t n);
+
 /* ---- files and descriptors ---- */
 
 /* The whole of a file ("-": standard input) of at most max bytes; *out is malloc'd, the caller's. */

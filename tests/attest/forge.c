@@ -1,10 +1,11 @@
 /* See forge.h. */
 #include "tests/attest/forge.h"
 
+#include "fab/fab.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define INTEL_REST "O=Intel Corporation, L=Santa Clara, ST=CA, C=US"
 
@@ -119,376 +120,65 @@ static void apply_hex(struct buf *b, const struct forge_edit *edits)
 	}
 }
 
-void forge_pem(struct buf *out, const char *label, const uint8_t *der, size_t n)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-	buf_printf(out, "-----BEGIN %s-----\n", label);
-	for (size_t i = 0; i < n; i += 3) {
-		uint32_t v = (uint32_t)der[i] << 16 | (i + 1 < n ? (uint32_t)der[i + 1] << 8 : 0) |
-			     (i + 2 < n ? der[i + 2] : 0);
-
-		buf_printf(out, "%c%c%c%c%s", digits[v >> 18], digits[v >> 12 & 63], i + 1 < n ? digits[v >> 6 & 63] : '=',
-			   i + 2 < n ? digits[v & 63] : '=', (i + 3) % 48 == 0 || i + 3 >= n ? "\n" : "");
-	}
-	buf_printf(out, "-----END %s-----\n", label);
-}
-
 void forge_json(struct buf *out, const char *name, const char *body, const struct forge_edit *edits,
 		const struct forge_key *key)
 {
-	uint8_t digest[32], rs[64];
-	char hex[129];
 	struct buf b;
 
 	buf_init(&b, 1 << 20);
 	buf_str(&b, body);
 	apply_text(&b, edits);
-	crypto_sha256(b.p, b.n, digest);
-	must(!crypto_p256_sign(key->d, digest, rs, NULL), "signing");
-	hex_encode(rs, 64, hex);
-	buf_printf(out, "{\"%s\":", name);
-	buf_add(out, b.p, b.n);
-	buf_printf(out, ",\"signature\":\"%s\"}", hex);
-	must(!out->failed, "memory");
+	must(!b.failed && !fab_json_sign(out, name, cur_make(b.p, b.n), key->d, NULL), "signing");
 	buf_free(&b);
-}
-
-/* ---- DER ---- */
-
-static void der(struct buf *b, uint8_t tag, const void *p, size_t n)
-{
-	uint8_t head[4] = { tag, (uint8_t)n };
-	size_t head_n = 2;
-
-	if (n >= 0x100) {
-		head[1] = 0x82;
-		head[2] = (uint8_t)(n >> 8);
-		head[3] = (uint8_t)n;
-		head_n = 4;
-	} else if (n >= 0x80) {
-		head[1] = 0x81;
-		head[2] = (uint8_t)n;
-		head_n = 3;
-	}
-	buf_add(b, head, head_n);
-	buf_add(b, p, n);
-}
-
-/* Everything from `start` on becomes the body of one element. */
-static void wrap(struct buf *b, size_t start, uint8_t tag)
-{
-	size_t n = b->n - start;
-	uint8_t *body = malloc(n + 1);
-
-	must(body != NULL, "memory");
-	memcpy(body, b->p + start, n);
-	b->n = start;
-	der(b, tag, body, n);
-	free(body);
-}
-
-static void der_number(struct buf *b, uint8_t tag, uint64_t v)
-{
-	uint8_t p[9] = { 0 };
-	size_t n = 1;
-
-	for (uint64_t x = v >> 8; x; x >>= 8)
-		n++;
-	for (size_t i = 0; i < n; i++)
-		p[n - i] = (uint8_t)(v >> 8 * i);
-	if (p[1] & 0x80)
-		der(b, tag, p, n + 1);
-	else
-		der(b, tag, p + 1, n);
-}
-
-static void der_serial(struct buf *b, const uint8_t *p, size_t n)
-{
-	uint8_t v[33] = { 0 };
-
-	memcpy(v + 1, p, n);
-	if (p[0] & 0x80)
-		der(b, DER_INTEGER, v, n + 1);
-	else
-		der(b, DER_INTEGER, p, n);
-}
-
-static void der_algorithm(struct buf *b)
-{
-	static const uint8_t ecdsa_sha256[] = { 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02 };
-
-	der(b, DER_SEQUENCE, ecdsa_sha256, sizeof(ecdsa_sha256));
-}
-
-static void der_attribute(struct buf *b, uint8_t attribute, const char *value, size_t n)
-{
-	uint8_t oid[3] = { 0x55, 0x04, attribute };
-	size_t start = b->n;
-
-	der(b, DER_OID, oid, sizeof(oid));
-	der(b, attribute == 6 ? DER_PRINTABLE_STRING : DER_UTF8_STRING, value, n);
-	wrap(b, start, DER_SEQUENCE);
-	wrap(b, start, DER_SET);
-}
-
-static void der_name(struct buf *b, const char *cn, const char *rest)
-{
-	static const struct {
-		const char *key;
-		uint8_t attribute;
-	} keys[] = { { "OU=", 11 }, { "O=", 10 }, { "L=", 7 }, { "ST=", 8 }, { "C=", 6 } };
-	size_t start = b->n;
-
-	der_attribute(b, 3, cn, strlen(cn));
-	while (rest && *rest) {
-		for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-			size_t k = strlen(keys[i].key);
-
-			if (strncmp(rest, keys[i].key, k) == 0) {
-				size_t n = strcspn(rest + k, ",");
-
-				der_attribute(b, keys[i].attribute, rest + k, n);
-				rest += k + n;
-				break;
-			}
-		}
-		rest += strspn(rest, ", ");
-	}
-	wrap(b, start, DER_SEQUENCE);
-}
-
-static void der_time(struct buf *b, int64_t t, bool generalized)
-{
-	time_t v = (time_t)t;
-	struct tm tm;
-	char s[32];
-
-	gmtime_r(&v, &tm);
-	generalized |= tm.tm_year >= 150;
-	strftime(s, sizeof(s), "%Y%m%d%H%M%SZ", &tm);
-	if (generalized)
-		der(b, DER_GENERALIZED_TIME, s, strlen(s));
-	else
-		der(b, DER_UTC_TIME, s + 2, strlen(s + 2));
-}
-
-/* Sign the TBS that b holds, and complete it to what it is to be. */
-static void der_sign(struct buf *b, const struct forge_key *key)
-{
-	uint8_t digest[32], rs[64], zero = 0;
-	size_t start;
-
-	must(!b->failed, "memory");
-	crypto_sha256(b->p, b->n, digest);
-	must(!crypto_p256_sign(key->d, digest, rs, NULL), "signing");
-	der_algorithm(b);
-	start = b->n;
-	for (int half = 0; half < 2; half++) {
-		const uint8_t *p = rs + 32 * half;
-		size_t n = 32;
-
-		while (n > 1 && !*p) {
-			p++;
-			n--;
-		}
-		der_serial(b, p, n);
-	}
-	wrap(b, start, DER_SEQUENCE);
-	{
-		size_t n = b->n - start;
-		uint8_t sig[80];
-
-		memcpy(sig, b->p + start, n);
-		b->n = start;
-		buf_add(b, &zero, 1);
-		buf_add(b, sig, n);
-		wrap(b, start, DER_BIT_STRING);
-	}
-	wrap(b, 0, DER_SEQUENCE);
-	must(!b->failed, "memory");
 }
 
 /* ---- certificates ---- */
 
-static void der_extension(struct buf *b, const void *oid, size_t oid_n, bool critical, const void *value, size_t n)
-{
-	static const uint8_t yes = 0xff;
-	size_t start = b->n;
-
-	der(b, DER_OID, oid, oid_n);
-	if (critical)
-		der(b, DER_BOOLEAN, &yes, 1);
-	der(b, DER_OCTET_STRING, value, n);
-	wrap(b, start, DER_SEQUENCE);
-}
-
-static void sgx_member(struct buf *b, const uint8_t *id, size_t id_n, uint8_t tag, const void *value, size_t n)
-{
-	uint8_t oid[11] = { 0x2a, 0x86, 0x48, 0x86, 0xf8, 0x4d, 0x01, 0x0d, 0x01 };
-	size_t start = b->n;
-
-	memcpy(oid + 9, id, id_n);
-	der(b, DER_OID, oid, 9 + id_n);
-	if (tag == DER_INTEGER)
-		der_number(b, tag, *(const uint16_t *)value);
-	else
-		der(b, tag, value, n);
-	wrap(b, start, DER_SEQUENCE);
-}
-
-static void sgx_extension(struct buf *out, const struct attest_pck *p, uint32_t members)
-{
-	static const uint8_t sgx[] = { 0x2a, 0x86, 0x48, 0x86, 0xf8, 0x4d, 0x01, 0x0d, 0x01 };
-	const bool flag[] = { p->dynamic_platform, p->cached_keys, p->smt };
-	struct buf b, inner;
-
-	buf_init(&b, 4096);
-	for (uint8_t m = 1; m <= 7; m++) {
-		if (!(members >> m & 1))
-			continue;
-		buf_init(&inner, 4096);
-		switch (m) {
-		case 1:
-			sgx_member(&b, &m, 1, DER_OCTET_STRING, p->ppid, 16);
-			break;
-		case 2:
-			for (uint8_t i = 1; i <= 18; i++) {
-				uint8_t id[2] = { 2, i };
-				uint16_t v = i <= 16 ? p->components[i - 1] : p->pcesvn;
-
-				if (i <= 17)
-					sgx_member(&inner, id, 2, DER_INTEGER, &v, 0);
-				else
-					sgx_member(&inner, id, 2, DER_OCTET_STRING, p->cpusvn, 16);
-			}
-			sgx_member(&b, &m, 1, DER_SEQUENCE, inner.p, inner.n);
-			break;
-		case 3:
-			sgx_member(&b, &m, 1, DER_OCTET_STRING, p->pce_id, 2);
-			break;
-		case 4:
-			sgx_member(&b, &m, 1, DER_OCTET_STRING, p->fmspc, 6);
-			break;
-		case 5:
-			sgx_member(&b, &m, 1, DER_ENUMERATED, &p->sgx_type, 1);
-			break;
-		case 6:
-			sgx_member(&b, &m, 1, DER_OCTET_STRING, p->piid, 16);
-			break;
-		case 7:
-			for (uint8_t i = 1; i <= 3; i++) {
-				uint8_t id[2] = { 7, i }, v = flag[i - 1] ? 0xff : 0;
-
-				sgx_member(&inner, id, 2, DER_BOOLEAN, &v, 1);
-			}
-			sgx_member(&b, &m, 1, DER_SEQUENCE, inner.p, inner.n);
-			break;
-		}
-		buf_free(&inner);
-	}
-	wrap(&b, 0, DER_SEQUENCE);
-	der_extension(out, sgx, sizeof(sgx), false, b.p, b.n);
-	buf_free(&b);
-}
-
-static void extensions(struct buf *b, const struct forge *f, int which, const struct forge_key *issuer)
-{
-	static const uint8_t emulated[] = { 0x69, 0xa9, 0x8f, 0xe6, 0xe7, 0x8c, 0xbc, 0xfa, 0x95, 0xad,
-					    0x90, 0x95, 0xf7, 0xea, 0xa7, 0xd5, 0xb5, 0x81, 0x76 };
-	static const uint8_t null[] = { 0x05, 0x00 };
-	const struct forge_cert *c = &f->cert[which];
-	uint8_t oid[3] = { 0x55, 0x1d, 35 }, aki[24] = { 0x30, 0x16, 0x80, 0x14 }, usage[4] = { 0x03, 0x02, 0x01 };
-	uint8_t ca[5] = { 0x30, 0x03, 0x01, 0x01, 0xff }, none[2] = { 0x30, 0x00 }, digest[32];
-	size_t start = b->n;
-
-	crypto_sha256(issuer->xy, 64, digest);
-	memcpy(aki + 4, digest, 20);
-	der_extension(b, oid, 3, false, aki, sizeof(aki));
-	if (c->key_usage >= 0) {
-		oid[2] = 15;
-		usage[3] = (uint8_t)c->key_usage;
-		der_extension(b, oid, 3, true, usage, sizeof(usage));
-	}
-	if (c->ca >= 0) {
-		oid[2] = 19;
-		der_extension(b, oid, 3, true, c->ca ? ca : none, c->ca ? sizeof(ca) : sizeof(none));
-	}
-	if (c->emulated)
-		der_extension(b, emulated, sizeof(emulated), true, null, sizeof(null));
-	if (which == FORGE_PCK && f->pck_members)
-		sgx_extension(b, &f->platform, f->pck_members);
-	wrap(b, start, DER_SEQUENCE);
-	wrap(b, start, 0xa3);
-}
-
 static void make_cert(struct forge *f, int which, const struct forge_key *issuer)
 {
-	static const uint8_t version[] = { 0x02, 0x01, 0x02 };
-	static const uint8_t p256[] = { 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08,
-					0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07 };
 	const struct forge_cert *c = &f->cert[which];
-	uint8_t point[66] = { 0x00, 0x04 };
+	const struct fab_cert spec = {
+		.issuer = c->issuer, .subject = c->subject, .rest = c->rest,
+		.serial = c->serial, .serial_n = c->serial_n,
+		.from = c->from, .until = c->until, .generalized = c->generalized,
+		.key = f->key[which].xy, .issuer_key = issuer->xy,
+		.ca = c->ca, .path_len = -1, .key_usage = c->key_usage, .emulated = c->emulated,
+		.pck = which == FORGE_PCK && f->pck_members ? &f->platform : NULL,
+		.pck_members = f->pck_members,
+	};
 	struct buf *b = &f->der[which];
-	size_t start;
 
 	buf_free(b);
 	buf_init(b, 1 << 16);
-	der(b, 0xa0, version, sizeof(version));
-	der_serial(b, c->serial, c->serial_n);
-	der_algorithm(b);
-	der_name(b, c->issuer, c->rest);
-	start = b->n;
-	der_time(b, c->from, c->generalized);
-	der_time(b, c->until, c->generalized);
-	wrap(b, start, DER_SEQUENCE);
-	der_name(b, c->subject, c->rest);
-	start = b->n;
-	buf_add(b, p256, sizeof(p256));
-	memcpy(point + 2, f->key[which].xy, 64);
-	der(b, DER_BIT_STRING, point, sizeof(point));
-	wrap(b, start, DER_SEQUENCE);
-	extensions(b, f, which, issuer);
-	wrap(b, 0, DER_SEQUENCE);
+	fab_cert_tbs(b, &spec);
 	apply_hex(b, c->edit);
-	der_sign(b, issuer);
+	must(!fab_x509_sign(b, issuer->d, NULL), "signing");
 }
 
 /* ---- revocation lists ---- */
 
+static void crl_entry(const void *arg, size_t i, const uint8_t **serial, size_t *n, int64_t *since)
+{
+	const struct forge_crl *c = arg;
+
+	*serial = c->serial[i];
+	*n = c->serial_n[i];
+	*since = c->from;
+}
+
 static void make_crl(struct buf *b, const struct forge_crl *c, const struct forge_key *issuer)
 {
-	static const uint8_t version[] = { 0x02, 0x01, 0x01 }, number[] = { 0x02, 0x01, 0x07 };
-	uint8_t oid[3] = { 0x55, 0x1d, 20 }, aki[24] = { 0x30, 0x16, 0x80, 0x14 }, digest[32];
-	size_t start, entry;
+	const struct fab_crl spec = {
+		.issuer = c->issuer, .rest = c->rest, .issuer_key = issuer->xy,
+		.from = c->from, .until = c->until, .number = 7,
+		.count = c->count, .entry = crl_entry, .arg = c,
+	};
 
 	buf_free(b);
 	buf_init(b, 1 << 18);
-	buf_add(b, version, sizeof(version));
-	der_algorithm(b);
-	der_name(b, c->issuer, c->rest);
-	der_time(b, c->from, false);
-	der_time(b, c->until, false);
-	start = b->n;
-	for (size_t i = 0; i < c->count; i++) {
-		entry = b->n;
-		der_serial(b, c->serial[i], c->serial_n[i]);
-		der_time(b, c->from, false);
-		wrap(b, entry, DER_SEQUENCE);
-	}
-	if (c->count)
-		wrap(b, start, DER_SEQUENCE);
-	start = b->n;
-	der_extension(b, oid, 3, false, number, sizeof(number));
-	oid[2] = 35;
-	crypto_sha256(issuer->xy, 64, digest);
-	memcpy(aki + 4, digest, 20);
-	der_extension(b, oid, 3, false, aki, sizeof(aki));
-	wrap(b, start, DER_SEQUENCE);
-	wrap(b, start, 0xa0);
-	wrap(b, 0, DER_SEQUENCE);
+	fab_crl_tbs(b, &spec);
 	apply_hex(b, c->edit);
-	der_sign(b, issuer);
+	must(!fab_x509_sign(b, issuer->d, NULL), "signing");
 }
 
 /* ---- the quote ---- */
@@ -601,7 +291,7 @@ static void pem_chain(struct buf *out, const struct forge *f, const int *which, 
 	buf_free(out);
 	buf_init(out, 1 << 16);
 	for (size_t i = 0; i < n; i++)
-		forge_pem(out, "CERTIFICATE", f->der[which[i]].p, f->der[which[i]].n);
+		buf_pem(out, "CERTIFICATE", f->der[which[i]].p, f->der[which[i]].n);
 }
 
 void forge_platform(struct forge *f)

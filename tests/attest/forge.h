@@ -88,7 +88,6 @@ struct bawn_collateral forge_collateral(const struct forge *f);
 /* Sign a JSON body: {"<name>":<body>,"signature":"..."} into out. */
 void forge_json(struct buf *out, const char *name, const char *body, const struct forge_edit *edits,
 		const struct forge_key *key);
-void forge_pem(struct buf *out, const char *label, const uint8_t *der, size_t n);
 
 /* Default statements; one level each for UpToDate, OutOfDate and Revoked. */
 extern const char forge_sgx_tcb[], forge_tdx_tcb[], forge_sgx_tcb_v2[], forge_sgx_qe[], forge_tdx_qe[];

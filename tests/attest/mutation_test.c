@@ -95,7 +95,7 @@ static void sweep_certificate(int which, const char *what)
 		for (size_t k = 0; k < 3; k++) {
 			buf_free(chains[k].out);
 			for (size_t j = 0; j < chains[k].n; j++)
-				forge_pem(chains[k].out, "CERTIFICATE", f.der[chains[k].certs[j]].p, f.der[chains[k].certs[j]].n);
+				buf_pem(chains[k].out, "CERTIFICATE", f.der[chains[k].certs[j]].p, f.der[chains[k].certs[j]].n);
 		}
 		forge_quote(&f);
 		accepted += check(&f, &v) == 0;
@@ -526,8 +526,8 @@ static void test_mismatch(void)
 	buf_add(&f.tcb_chain, f.pck_chain.p, f.pck_chain.n);
 	ok(check(&f, &v) != 0 && v.verdict == BAWN_UNDECIDED, "with the PCK's chain for its own");
 	buf_free(&f.tcb_chain);
-	forge_pem(&f.tcb_chain, "CERTIFICATE", f.der[FORGE_PCK].p, f.der[FORGE_PCK].n);
-	forge_pem(&f.tcb_chain, "CERTIFICATE", f.der[FORGE_CA].p, f.der[FORGE_CA].n);
+	buf_pem(&f.tcb_chain, "CERTIFICATE", f.der[FORGE_PCK].p, f.der[FORGE_PCK].n);
+	buf_pem(&f.tcb_chain, "CERTIFICATE", f.der[FORGE_CA].p, f.der[FORGE_CA].n);
 	ok(check(&f, &v) != 0 && v.verdict == BAWN_UNDECIDED, "or with two thirds of it");
 	forge_free(&f);
 }
@@ -650,7 +650,7 @@ static void chain_of(struct forge *f, const int *certs, size_t n, enum bawn_reas
 {
 	buf_free(&f->pck_chain);
 	for (size_t i = 0; i < n; i++)
-		forge_pem(&f->pck_chain, "CERTIFICATE", f->der[certs[i]].p, f->der[certs[i]].n);
+		buf_pem(&f->pck_chain, "CERTIFICATE", f->der[certs[i]].p, f->der[certs[i]].n);
 	forge_quote(f);
 	edited(f, reason ? BAWN_NOT_GENUINE : BAWN_ACCEPTED, reason, what);
 }
@@ -691,7 +691,7 @@ static void test_chains(void)
 		struct buf pem;
 
 		buf_init(&pem, 1 << 16);
-		forge_pem(&pem, "CERTIFICATE", f.der[right[i]].p, f.der[right[i]].n);
+		buf_pem(&pem, "CERTIFICATE", f.der[right[i]].p, f.der[right[i]].n);
 		buf_str(&f.pck_chain, "subject=/CN=whoever\r\n");
 		for (size_t k = 0; k < pem.n; k++) {
 			if (pem.p[k] == '\n')
@@ -825,7 +825,7 @@ static void test_list_forms(void)
 	buf_str(&f.root_crl_der, hex);
 	buf_str(&f.root_crl_der, "\n");
 	buf_init(&pem, 1 << 16);
-	forge_pem(&pem, "X509 CRL", f.pck_crl_der.p, f.pck_crl_der.n);
+	buf_pem(&pem, "X509 CRL", f.pck_crl_der.p, f.pck_crl_der.n);
 	buf_free(&f.pck_crl_der);
 	f.pck_crl_der = pem;
 	is_int(check(&f, &v), 0, "lists as hexadecimal digits and as PEM");

@@ -90,7 +90,7 @@ static void certificates(void)
 	struct buf text;
 
 	buf_init(&text, 1 << 16);
-	forge_pem(&text, "X509 CRL", f.pck_crl_der.p, f.pck_crl_der.n);
+	buf_pem(&text, "X509 CRL", f.pck_crl_der.p, f.pck_crl_der.n);
 	seed("crl", "pck.pem", text.p, text.n);
 	buf_free(&text);
 	for (size_t i = 0; i < f.root_crl_der.n; i++)

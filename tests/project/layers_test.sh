@@ -10,7 +10,8 @@ below() { # FOLDER: the folders that its files may include from
 	image | cpu | attest | wire) echo base isa crypto ;;
 	dev) echo base isa crypto image cpu ;;
 	host | ae) echo base isa crypto image cpu attest wire dev ;;
-	*) echo base isa crypto image cpu attest wire dev host ae ;;
+	fab) echo base isa crypto image cpu attest wire dev host ae ;;
+	*) echo base isa crypto image cpu attest wire dev host ae fab ;;
 	esac
 }
 
