@@ -9,9 +9,10 @@ below() { # FOLDER: the folders that its files may include from
 	crypto) echo base isa ;;
 	image | cpu | attest | wire) echo base isa crypto ;;
 	dev) echo base isa crypto image cpu ;;
+	authority) echo base isa crypto attest wire ;;
 	host | ae) echo base isa crypto image cpu attest wire dev ;;
 	fab) echo base isa crypto image cpu attest wire dev host ae ;;
-	*) echo base isa crypto image cpu attest wire dev host ae fab ;;
+	*) echo base isa crypto image cpu attest wire authority dev host ae fab ;;
 	esac
 }
 
