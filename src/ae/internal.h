@@ -11,4 +11,10 @@
 int ae_call(struct bawn_enclave *enclave, uint32_t index, void *ms, const char *what,
 	    struct bawn_error *e);
 
+/* An address as the enclaves' structures have it. */
+static inline uint64_t ae_address(const void *p)
+{
+	return (uint64_t)(uintptr_t)p;
+}
+
 #endif
