@@ -176,6 +176,15 @@ struct cpu_action {
 /* The signals that faults arrive as. The kernel must find them unblocked in threads with a record. */
 #define TRAP_SIGNALS (SIGBIT(SIGILL) | SIGBIT(SIGTRAP) | SIGBIT(SIGBUS) | SIGBIT(SIGFPE) | SIGBIT(SIGSEGV))
 /*
+ * Blocked, besides what the program blocks, while a handler of the program runs
+ * that blocks trap signals: those are not blocked in truth, so nothing else
+ * would tell that the handler was left by a jump which restored the mask from
+ * before it, by a system call that nobody can interpose. The number is one that
+ * programs never see in a mask and that may be late: cancellation with glibc,
+ * a signal that musl only ever waits for.
+ */
+#define SCOPE_SIGNAL SIGBIT(32)
+/*
  * What the C library keeps for itself (cancellation, setuid in all threads,
  * timers): it installs those handlers by system calls that nobody can
  * interpose, so they are blocked while a thread is in an enclave.
@@ -356,8 +365,14 @@ void cpu_handler_return(struct cpu_ucontext *uc);
 void cpu_hold(struct cpu_thread *t, int sig, const struct cpu_siginfo *info);
 /* Send what was held back and is not blocked any more. */
 void cpu_release_held(struct cpu_thread *t);
-/* Drop scopes of handlers that were left by a jump. */
-void cpu_settle_scopes(struct cpu_thread *t, uint64_t sp);
+/*
+ * Drop scopes of handlers that were left by a jump. sp and mask are the
+ * program's stack pointer and the kernel's mask, outside enclaves. Returns what
+ * the mask should be.
+ */
+uint64_t cpu_settle_scopes(struct cpu_thread *t, uint64_t sp, uint64_t mask);
+/* The kernel's mask on leaving an enclave: the C library's signals as they were before. */
+uint64_t cpu_mask_outside(const struct cpu_thread *t, uint64_t mask);
 /* Is this stack pointer on that alternate stack? */
 bool cpu_on_altstack(const struct cpu_altstack *a, uint64_t sp);
 /* The signal that the kernel makes of an exception: number, siginfo, trapno and all in the frame. */

@@ -65,28 +65,42 @@ void cpu_release_held(struct cpu_thread *t)
 		}
 }
 
-/*
- * A handler that was left by siglongjmp did not return through us. Its frame
- * lies below the stack pointer then, or on an alternate stack that is no
- * longer run on: the same signs by which the kernel tells.
- */
-void cpu_settle_scopes(struct cpu_thread *t, uint64_t sp)
+uint64_t cpu_mask_outside(const struct cpu_thread *t, uint64_t mask)
 {
+	return (mask & ~LIBC_SIGNALS) | (t && t->scopes ? SCOPE_SIGNAL : 0);
+}
+
+/*
+ * A handler that was left by siglongjmp did not return through us. If the mask
+ * is one from outside of all handlers, so are we. Else its frame lies below the
+ * stack pointer, or on an alternate stack that is no longer run on: the same
+ * signs by which the kernel tells.
+ */
+uint64_t cpu_settle_scopes(struct cpu_thread *t, uint64_t sp, uint64_t mask)
+{
+	if (!t->scopes)
+		return mask;
+	if (!(mask & SCOPE_SIGNAL)) {
+		t->traps_blocked = t->scope[0].before;
+		t->scopes = 0;
+	}
 	while (t->scopes) {
 		const struct cpu_scope *s = &t->scope[t->scopes - 1];
 		bool was_on = cpu_on_altstack(&t->alt, s->sp), is_on = cpu_on_altstack(&t->alt, sp);
 
 		if (was_on == is_on ? sp <= s->sp : !was_on)
-			return;
+			return mask;
 		t->traps_blocked = s->before;
 		t->scopes--;
 	}
+	return mask & ~SCOPE_SIGNAL;
 }
 
 static void push_scope(struct cpu_thread *t, uint64_t sp)
 {
+	/* The outermost stays: it knows what the program itself had blocked. */
 	if (t->scopes == SCOPES) {
-		memmove(t->scope, t->scope + 1, (SCOPES - 1) * sizeof(t->scope[0]));
+		memmove(t->scope + 1, t->scope + 2, (SCOPES - 2) * sizeof(t->scope[0]));
 		t->scopes--;
 	}
 	t->scope[t->scopes++] = (struct cpu_scope){ .sp = sp, .before = t->traps_blocked };
@@ -175,6 +189,26 @@ static struct cpu_verdict default_action(struct cpu_frame *f, int sig)
 	return (struct cpu_verdict){ VERDICT_RETURN, 0 };
 }
 
+/*
+ * A handler is about to get this frame: show it the program's view of mask and
+ * alternate stack, and block what it blocks. Returns the kernel's mask for it.
+ */
+static uint64_t begin_handler(struct cpu_frame *shown, struct cpu_thread *t, uint64_t mask)
+{
+	const uint64_t traps = t->traps_blocked | (mask & TRAP_SIGNALS);
+
+	if (t->scopes)
+		shown->uc.sigmask &= ~SCOPE_SIGNAL;
+	shown->uc.sigmask |= t->traps_blocked;
+	shown->uc.stack = t->alt;
+	if (traps != t->traps_blocked)
+		push_scope(t, (uintptr_t)shown);
+	t->traps_blocked = traps;
+	if (t->alt.flags & ALT_AUTODISARM)
+		t->alt = (struct cpu_altstack){ .flags = ALT_DISABLE };
+	return (mask & ~TRAP_SIGNALS) | (t->scopes ? SCOPE_SIGNAL : 0);
+}
+
 /* On a thread with a record, or where the frame is not on the right stack. */
 static struct cpu_verdict call_on_stack(struct cpu_frame *f, struct cpu_thread *t,
 					const struct cpu_action *a)
@@ -182,7 +216,7 @@ static struct cpu_verdict call_on_stack(struct cpu_frame *f, struct cpu_thread *
 	struct cpu_altstack alt = t ? t->alt : f->uc.stack;
 	struct cpu_mcontext *mc = &f->uc.mc;
 	uint8_t *fp = (uint8_t *)mc->fpstate;
-	uint64_t fpsize = fp ? fpstate_size(fp) : 0, mask, traps, top;
+	uint64_t fpsize = fp ? fpstate_size(fp) : 0, mask, top;
 	struct cpu_frame *copy;
 
 	top = choose_stack(&alt, a, mc->rsp, sizeof(*f) + fpsize);
@@ -192,17 +226,8 @@ static struct cpu_verdict call_on_stack(struct cpu_frame *f, struct cpu_thread *
 	}
 	copy = copy_frame(f, top, fpsize);
 	mask = handler_mask(f, a);
-	if (t) {
-		copy->uc.stack = alt;
-		copy->uc.sigmask |= t->traps_blocked;
-		traps = t->traps_blocked | (mask & TRAP_SIGNALS);
-		if (traps != t->traps_blocked)
-			push_scope(t, (uintptr_t)copy);
-		t->traps_blocked = traps;
-		mask &= ~TRAP_SIGNALS;
-		if (alt.flags & ALT_AUTODISARM)
-			t->alt = (struct cpu_altstack){ .flags = ALT_DISABLE };
-	}
+	if (t)
+		mask = begin_handler(copy, t, mask);
 	f->uc.sigmask = mask;
 	mc->rip = a->handler;
 	mc->rsp = (uintptr_t)copy;
@@ -219,16 +244,27 @@ static struct cpu_verdict call_on_stack(struct cpu_frame *f, struct cpu_thread *
 static struct cpu_verdict call_handler(struct cpu_frame *f, struct cpu_thread *t,
 				       const struct cpu_action *a)
 {
-	const struct cpu_altstack *alt = &f->uc.stack;
-	bool here = cpu_on_altstack(alt, (uintptr_t)f);
+	const struct cpu_altstack alt = f->uc.stack;
+	bool here = cpu_on_altstack(&alt, (uintptr_t)f);
+	uint64_t mask = handler_mask(f, a);
 
 	/*
 	 * A thread without a record, whose alternate stack is its program's. The
 	 * kernel pushed the frame where the program wants it, unless only the
 	 * engine asked for the alternate stack.
 	 */
-	if (!t && (!here || (a->flags & SA_ONSTACK) || cpu_on_altstack(alt, f->uc.mc.rsp))) {
-		cpu_mask_swap(SIG_SETMASK, handler_mask(f, a));
+	if (!t && (!here || (a->flags & SA_ONSTACK) || cpu_on_altstack(&alt, f->uc.mc.rsp))) {
+		/*
+		 * A handler that blocks trap signals gets a record for its thread, and
+		 * with it the kernel's frame serves as the copy: it may enter enclaves.
+		 */
+		if (mask & ~f->uc.sigmask & TRAP_SIGNALS)
+			t = cpu_thread_get_in_trap(f);
+		if (t) {
+			mask = begin_handler(f, t, mask);
+			f->uc.stack = alt;
+		}
+		cpu_mask_swap(SIG_SETMASK, mask);
 		return (struct cpu_verdict){ VERDICT_HANDLER, a->handler };
 	}
 	return call_on_stack(f, t, a);
@@ -254,7 +290,7 @@ struct cpu_verdict cpu_deliver(struct cpu_frame *f, struct cpu_thread *t, bool f
 			send_again(sig, &f->info);
 			return done;
 		}
-		cpu_settle_scopes(t, f->uc.mc.rsp);
+		f->uc.sigmask = cpu_settle_scopes(t, f->uc.mc.rsp, f->uc.sigmask);
 		if (t->traps_blocked & SIGBIT(sig)) {
 			/* The kernel kills a thread that faults with the fault's signal blocked. */
 			if (fault)
@@ -288,6 +324,8 @@ void cpu_handler_return(struct cpu_ucontext *uc)
 			t->scopes = i;
 	t->traps_blocked = uc->sigmask & TRAP_SIGNALS;
 	uc->sigmask &= ~TRAP_SIGNALS;
+	if (t->scopes)
+		uc->sigmask |= SCOPE_SIGNAL;
 	uc->stack = cpu_thread_stack(t);
 	cpu_release_held(t);
 }

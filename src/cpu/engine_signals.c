@@ -9,7 +9,8 @@
  * Masks: in a thread with a record the trap signals are never blocked, or the
  * next ENCLU would kill it; whether the program believes them to be is
  * traps_blocked. All other bits are the kernel's own, so that jumps out of
- * handlers, inheritance and sigpending need no help.
+ * handlers, inheritance and sigpending need no help; of the trap signals
+ * SCOPE_SIGNAL tells that a handler which blocks them was left.
  *
  * Alternate stacks: in a thread with a record the kernel has ours, and the
  * program's is remembered.
@@ -123,6 +124,14 @@ void cpu_signal_default(int sig)
 
 /* ---- the signal mask ---- */
 
+static void settle_now(struct cpu_thread *t, uint64_t sp)
+{
+	uint64_t mask = cpu_mask_swap(SIG_BLOCK, 0), settled = cpu_settle_scopes(t, sp, mask);
+
+	if (settled != mask)
+		cpu_mask_swap(SIG_UNBLOCK, SCOPE_SIGNAL);
+}
+
 int cpu_signal_mask(int how, const uint64_t *set, uint64_t *old)
 {
 	struct cpu_thread *t = cpu_is_on() ? cpu_thread_self() : NULL;
@@ -137,13 +146,16 @@ int cpu_signal_mask(int how, const uint64_t *set, uint64_t *old)
 	 */
 	if (!t && cpu_is_on() && set && how != SIG_UNBLOCK && (asked & TRAP_SIGNALS))
 		t = cpu_thread_get();
+	if (t && t->scopes)
+		settle_now(t, (uintptr_t)__builtin_frame_address(0));
 	real = t ? asked & ~TRAP_SIGNALS : asked;
+	if (t && t->scopes && how == SIG_SETMASK)
+		real |= SCOPE_SIGNAL;
 	r = cpu_syscall(SYS_rt_sigprocmask, (uint64_t)how, set ? (uintptr_t)&real : 0,
 			(uintptr_t)&before, KSIGSETSIZE);
 	if (r)
 		return (int)r;
 	if (t) {
-		cpu_settle_scopes(t, (uintptr_t)__builtin_frame_address(0));
 		before |= t->traps_blocked;
 		traps = asked & TRAP_SIGNALS;
 		if (set && how == SIG_BLOCK)

@@ -165,7 +165,7 @@ static void asynchronous_exit(struct cpu_frame *f, struct cpu_thread *t, const s
 	cpu_aex(&t->lp, &r, why);
 	t->state = STATE_OUT;
 	regs_to_frame(&r, f);
-	f->uc.sigmask &= ~LIBC_SIGNALS;
+	f->uc.sigmask = cpu_mask_outside(t, f->uc.sigmask);
 }
 
 /* The exception is told to whoever the vDSO's function would tell, or else to the handler. */
@@ -203,7 +203,9 @@ static struct cpu_verdict enclu_outside(struct cpu_frame *f, struct cpu_thread *
 
 	/* From our own entry function: the C library's signals were blocked, or are to be. */
 	if (mc->rip == (uintptr_t)cpu_aep)
-		f->uc.sigmask &= ~LIBC_SIGNALS;
+		f->uc.sigmask = cpu_mask_outside(t, f->uc.sigmask);
+	else if (t)
+		f->uc.sigmask = cpu_settle_scopes(t, mc->rsp, f->uc.sigmask);
 	if (leaf != ENCLU_EENTER && leaf != ENCLU_ERESUME)
 		return report(f, t, &fault);
 	if (!t)
@@ -275,7 +277,7 @@ static struct cpu_verdict enclu_inside(struct cpu_frame *f, struct cpu_thread *t
 			t->eexit++;
 			t->state = STATE_OUT;
 			regs_to_frame(&r, f);
-			f->uc.sigmask &= ~LIBC_SIGNALS;
+			f->uc.sigmask = cpu_mask_outside(t, f->uc.sigmask);
 			return go_on;
 		}
 	} else {
@@ -387,7 +389,7 @@ static struct cpu_verdict put_off(struct cpu_frame *f, struct cpu_thread *t)
 	}
 	t->deferred = (uint32_t)f->info.signo;
 	t->deferred_info = f->info;
-	t->deferred_mask = f->uc.sigmask & ~LIBC_SIGNALS;
+	t->deferred_mask = cpu_mask_outside(t, f->uc.sigmask);
 	f->uc.sigmask = ~TRAP_SIGNALS;
 	return go_on;
 }
@@ -487,6 +489,7 @@ int cpu_enter_fast(struct cpu_entry *e, uint64_t rflags)
 	t->state = STATE_ENTERING;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	mask = cpu_mask_swap(SIG_BLOCK, LIBC_SIGNALS);
+	cpu_settle_scopes(t, e->rsp, mask);
 	if (mask & TRAP_SIGNALS) {
 		/* Blocked behind our back, by a jump with a mask from before the record was made. */
 		cpu_mask_swap(SIG_UNBLOCK, TRAP_SIGNALS);

@@ -483,6 +483,93 @@ static int jump_segv_child(void *arg)
 	return failures != 0;
 }
 
+/* A store to nowhere, on the stack that ends at top. */
+static void fault_on(uint8_t *top)
+{
+	__asm__ volatile("mov %%rsp, %%rbx\n\tmov %0, %%rsp\n\tmovl $1, 16\n\tmov %%rbx, %%rsp"
+			 :
+			 : "r"(top)
+			 : "rbx", "memory");
+}
+
+/* The mask is all that tells: the next fault is on a stack below the handler that was left. */
+static int jump_stacks_child(void *arg)
+{
+	uint8_t *low = mmap(NULL, ALTSTACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT,
+			    -1, 0);
+	volatile int n = 0;
+	sigset_t now;
+
+	start();
+	if (arg)
+		kit_call(&kit, 0, KIT_ADD, 1, 1);
+	handle(SIGSEGV, jump_out, 0);
+	while (n < 20)
+		if (sigsetjmp(jump, 1) == 0) {
+			if (n % 3 == 0)
+				*nowhere = 1;
+			fault_on(low + ALTSTACK);
+		} else {
+			n++;
+			if (n % 5 == 0)
+				CHECK(kit_call(&kit, 0, KIT_ADD, 1, 1).rdi == 2);
+		}
+	sigprocmask(SIG_SETMASK, NULL, &now);
+	CHECK(!sigismember(&now, SIGSEGV));
+	return failures != 0;
+}
+
+/* EENTER by an instruction of the program, then the enclave adds. */
+static uint64_t own_enclu_add(uint64_t tcs, uint64_t a, uint64_t b)
+{
+	register uint64_t rax __asm__("rax") = ENCLU_EENTER;
+	register uint64_t rbx __asm__("rbx") = tcs;
+	register uint64_t rdi __asm__("rdi") = KIT_ADD;
+	register uint64_t rsi __asm__("rsi") = a;
+	register uint64_t rdx __asm__("rdx") = b;
+
+	__asm__ volatile("lea 1f(%%rip), %%rcx\n1:\t.byte 0x0f, 0x01, 0xd7"
+			 : "+r"(rax), "+r"(rbx), "+r"(rdi), "+r"(rsi), "+r"(rdx)
+			 :
+			 : "rcx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc");
+	return rdi;
+}
+
+static volatile uint64_t own_sum;
+static void on_ud2(int sig, siginfo_t *info, void *vuc)
+{
+	struct cpu_ucontext *uc = vuc;
+	sigset_t now;
+
+	(void)info;
+	sigprocmask(SIG_BLOCK, NULL, &now);
+	CHECK(sigismember(&now, sig) && !sigismember(&now, SIGUSR1));
+	CHECK(!(uc->sigmask & (SIGBIT(sig) | SCOPE_SIGNAL)));
+	CHECK(!altstack || (uc->stack.sp == (uintptr_t)altstack && uc->stack.size == ALTSTACK));
+	/* Its ENCLU arrives as the very signal that is blocked here. */
+	own_sum += own_enclu_add(kit.tcs[1], 20, 22);
+	uc->mc.rip += 2;
+}
+
+/* A thread that enters an enclave for the first time in a SIGILL handler, by an ENCLU of its own. */
+static int own_enclu_in_handler_child(void *arg)
+{
+	sigset_t now;
+
+	start();
+	if (arg)
+		use_altstack();
+	handle(SIGILL, on_ud2, arg ? SA_ONSTACK : 0);
+	for (int i = 1; i <= 3; i++) {
+		__asm__ volatile("ud2" ::: "memory");
+		CHECK(own_sum == 42u * (unsigned)i);
+	}
+	sigprocmask(SIG_BLOCK, NULL, &now);
+	CHECK(!sigismember(&now, SIGILL));
+	CHECK(!(cpu_mask_swap(SIG_BLOCK, 0) & (SCOPE_SIGNAL | SIGBIT(SIGILL))));
+	return failures != 0;
+}
+
 static void overflow(int n)
 {
 	volatile char big[4096];
@@ -686,6 +773,10 @@ int main(void)
 	is_int(kit_child(foreign_child, NULL), 0, "the program's own SIGSEGV, handler from after the start");
 	is_int(kit_child(foreign_child, &kit), 0, "the program's own SIGSEGV, handler from before");
 	is_int(kit_child(jump_segv_child, NULL), 0, "siglongjmp out of a SIGSEGV handler, again and again");
+	is_int(kit_child(jump_stacks_child, NULL), 0, "the same on two stacks");
+	is_int(kit_child(jump_stacks_child, &kit), 0, "the same on two stacks, after an entry");
+	is_int(kit_child(own_enclu_in_handler_child, NULL), 0, "a thread's first ENCLU in a SIGILL handler");
+	is_int(kit_child(own_enclu_in_handler_child, &kit), 0, "the same on an alternate stack");
 	is_int(kit_child(overflow_child, NULL), 0, "a stack overflow, handled on the alternate stack");
 	is_int(kit_child(altstack_child, NULL), 0, "sigaltstack before the first entry");
 	is_int(kit_child(altstack_child, &kit), 0, "sigaltstack after the first entry");

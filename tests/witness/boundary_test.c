@@ -397,15 +397,12 @@ static uint32_t fault_on(struct bawn_enclave *en, uint64_t rsp)
 {
 	struct witness_fault f = { .kind = WITNESS_FAULT_UD };
 	struct sigaction sa = { .sa_handler = on_fault }, old;
-	sigset_t before;
 
 	interrupted = en;
 	told = UINT32_MAX;
-	sigprocmask(SIG_SETMASK, NULL, &before);
 	sigaction(SIGILL, &sa, &old);
-	if (!sigsetjmp(out, 0))
+	if (!sigsetjmp(out, 1))
 		raw_status_on(en, 0, WITNESS_FAULT, (uint64_t)&f, rsp);
-	sigprocmask(SIG_SETMASK, &before, NULL);
 	sigaction(SIGILL, &old, NULL);
 	return told;
 }
