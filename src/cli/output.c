@@ -83,8 +83,21 @@ void cli_warn(const struct cli *c, const char *subject, const char *fmt, ...)
 	va_end(ap);
 }
 
+/* Is the subject named in a message, as "SUBJECT: ..." or "... SUBJECT/file: ..."? */
+static bool names(const char *msg, const char *subject)
+{
+	const size_t n = strlen(subject);
+
+	for (const char *p = msg; n && (p = strstr(p, subject)); p++)
+		if ((p == msg || p[-1] == ' ') && (p[n] == ':' || p[n] == '/' || p[n] == '\0'))
+			return true;
+	return false;
+}
+
 int cli_fail(const struct cli *c, const char *subject, const struct bawn_error *e)
 {
+	if (subject && names(e->msg, subject))
+		subject = NULL;
 	cli_warn(c, subject, "%s", e->msg);
 	return CLI_FAILURE;
 }

@@ -110,7 +110,7 @@ static int make_parents(const char *dir, struct bawn_error *e)
 			continue;
 		*p = '\0';
 		if (mkdir(path, 0700) != 0 && errno != EEXIST)
-			return err_sys(e, "making directory %s", path);
+			return err_sys(e, "cannot make %s (BAWN_PLATFORM names another place)", path);
 		*p = '/';
 	}
 	return 0;
@@ -119,7 +119,7 @@ static int make_parents(const char *dir, struct bawn_error *e)
 static int exists_error(const char *dir, struct bawn_error *e)
 {
 	return err_set(e, BAWN_ERR_USAGE,
-		       "%s exists already: remove that platform or name another", dir);
+		       "%s exists already: name a directory that does not, or remove that one", dir);
 }
 
 /* tmp becomes dir, which must not exist. */
@@ -187,7 +187,7 @@ static int create_named(const char *dir, const struct cpu_platform *p, struct ba
 		return r;
 	snprintf(tmp, sizeof(tmp), "%s.XXXXXX", dir);
 	if (!mkdtemp(tmp))
-		return err_sys(e, "making a directory beside %s", dir);
+		return err_sys(e, "cannot make %s (BAWN_PLATFORM names another place)", dir);
 	r = fill_directory(tmp, p, e);
 	if (r == 0)
 		r = move_into_place(tmp, dir, e);
@@ -224,7 +224,7 @@ static int open_directory(const char *dir, struct bawn_error *e)
 	if (fd < 0 && errno == ENOENT)
 		return err_set(e, BAWN_ERR_NOT_FOUND,
 			       "no platform at %s: make one with \"bawn emu platform create\"", dir);
-	return fd < 0 ? err_sys(e, "opening %s", dir) : fd;
+	return fd < 0 ? err_sys(e, "cannot use the platform %s (BAWN_PLATFORM names another)", dir) : fd;
 }
 
 /* Fuses that everybody can read, or replace, are nobody's. */
@@ -235,11 +235,13 @@ static int check_mode(int fd, const char *dir, struct bawn_error *e)
 	if (fstatat(fd, PLATFORM_FILE, &st, AT_SYMLINK_NOFOLLOW) != 0) {
 		if (errno == ENOENT)
 			return err_set(e, BAWN_ERR_NOT_FOUND,
-				       "%s is not a platform: it has no file \"platform\"", dir);
-		return err_sys(e, "%s/platform", dir);
+				       "%s holds no platform: name another directory, or make one with "
+				       "\"bawn emu platform create\"", dir);
+		return err_sys(e, "cannot use %s/platform", dir);
 	}
 	if (!S_ISREG(st.st_mode))
-		return err_set(e, BAWN_ERR_FORMAT, "%s/platform is not a regular file", dir);
+		return err_set(e, BAWN_ERR_FORMAT,
+			       "%s/platform is not a regular file: put the file itself there", dir);
 	if (st.st_mode & 07)
 		return err_set(e, BAWN_ERR_DENIED,
 			       "%s/platform is open to everybody: chmod 600 it", dir);
@@ -258,7 +260,7 @@ static int load_at(int fd, const char *dir, struct cpu_platform *out, struct baw
 		return r;
 	r = cpu_platform_parse(text, n, out, e);
 	if (r != 0)
-		err_context(e, "%s/platform", dir);
+		err_context(e, "%s/platform is damaged (restore it, or make another platform)", dir);
 	wipe(text, n);
 	free(text);
 	return r;
@@ -343,8 +345,8 @@ static int only_ours(int fd, const char *dir, struct bawn_error *e)
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
 		    strcmp(entry->d_name, PLATFORM_FILE) != 0)
 			r = err_set(e, BAWN_ERR_DENIED,
-				    "%s also holds \"%.60s\", which is no part of a platform", dir,
-				    entry->d_name);
+				    "%s also holds \"%.60s\", which is no part of a platform: move it "
+				    "away first", dir, entry->d_name);
 	closedir(d);
 	return r;
 }

@@ -123,11 +123,15 @@ static void explain(const struct bawn_enclave *en, const struct image *im, struc
 }
 
 /* What a person can do about a status of EINIT. */
-static const char *advice(uint32_t status, const struct bawn_enclave *en, const struct image *im)
+static const char *advice(uint32_t status, const struct bawn_enclave *en, const struct image *im,
+			  const struct bawn_options *opt)
 {
 	switch (status) {
 	case ISA_INVALID_SIG_STRUCT:
-		return "the SIGSTRUCT is not one for EINIT";
+		/* A launch enclave's file embeds one for debugging that no CPU takes. */
+		return opt->sigstruct ? "the SIGSTRUCT given is not one for EINIT" :
+					"the file's SIGSTRUCT is not one for EINIT: give the one that "
+					"belongs to it (--sigstruct)";
 	case ISA_INVALID_ATTRIBUTE:
 		if ((en->secs.attributes.flags & ~im->sigstruct.attributes.flags) & ATTR_DEBUG)
 			return "it is signed for production: load it without debug";
@@ -139,7 +143,10 @@ static const char *advice(uint32_t status, const struct bawn_enclave *en, const 
 	case ISA_INVALID_SIGNATURE:
 		return "the signature does not hold";
 	case ISA_INVALID_EINITTOKEN:
-		return "launch control is locked here: a token of the launch enclave is needed";
+		return opt->token ? "the launch token is not for this enclave on this platform: get a new "
+				    "one of the launch enclave" :
+				    "launch control is locked here: give a token of the launch enclave "
+				    "(--token)";
 	}
 	return NULL;
 }
@@ -162,7 +169,7 @@ static int initialise(struct bawn_enclave *en, const struct image *im,
 		return 0;
 	if (r == BAWN_ERR_SGX && why.sgx_status == 0)
 		explain(en, im, &why);
-	text = r == BAWN_ERR_SGX ? advice(why.sgx_status, en, im) : NULL;
+	text = r == BAWN_ERR_SGX ? advice(why.sgx_status, en, im, opt) : NULL;
 	if (e && !e->code) {
 		*e = why;
 		if (text && strlen(e->msg) + strlen(text) + 3 < sizeof(e->msg)) {
