@@ -96,8 +96,6 @@ int authority_match_word(struct wire_match *m, const char *word,
 int authority_match_operations(struct wire_match *m, const char *words, struct bawn_error *e);
 /* The same in the policy's words, appended: "quote uid=1000 debug=no". */
 void authority_match_text(const struct wire_match *m, struct buf *out);
-/* NULL if it holds together (as decoders demand it), else what does not. */
-const char *authority_match_flaw(const struct wire_match *m);
 /* True if both are about the same, to the letter. */
 bool authority_match_equal(const struct wire_match *a, const struct wire_match *b);
 

@@ -20,7 +20,7 @@
 /* ======================= layouts ======================= */
 
 enum wire_kind {
-	WIRE_UINT,  /* 1, 2, 4 or 8 bytes on both sides; at most `max` if that is not 0 */
+	WIRE_UINT,  /* numbers of `each` (1, 2, 4, 8) bytes; at most `max` if that is not 0 */
 	WIRE_BOOL,  /* one byte, 0 or 1 */
 	WIRE_BYTES, /* as they are */
 	WIRE_TEXT,  /* printable ASCII, a NUL, then zeros to the field's end */
@@ -30,7 +30,8 @@ enum wire_kind {
 struct wire_field {
 	const char *name;
 	enum wire_kind kind;
-	uint16_t offset, size; /* in the struct; size is also that on the wire */
+	uint16_t offset, size; /* in the struct; except for a part, size is also that on the wire */
+	uint16_t each;
 	uint64_t max;
 	const struct wire_layout *part;
 };
@@ -40,6 +41,8 @@ struct wire_layout {
 	size_t fields;
 	size_t host;       /* sizeof of the struct */
 	uint32_t tail_max; /* bytes that may follow the fields; 0: none */
+	/* What is wrong with fields that are right one by one, in a phrase; NULL: nothing, or no such rule. */
+	const char *(*flaw)(const void *host);
 };
 /* Bytes of the fields on the wire. */
 size_t wire_size(const struct wire_layout *l);
@@ -102,6 +105,7 @@ struct wire_match {
 	uint16_t product, svn; /* exactly; at least */
 	bool debug;            /* ATTRIBUTES.DEBUG is as this */
 };
+/* What is not said is zero, so that equal matches are equal bytes, field by field. */
 #define WIRE_HAS_UID 1u
 #define WIRE_HAS_GID 2u
 #define WIRE_HAS_CGROUP 4u
@@ -115,6 +119,9 @@ struct wire_match {
 #define WIRE_HAS_SUBJECT (WIRE_HAS_UID | WIRE_HAS_GID | WIRE_HAS_CGROUP)
 #define WIRE_HAS_ENCLAVE                                                                           \
 	(WIRE_HAS_MRENCLAVE | WIRE_HAS_MRSIGNER | WIRE_HAS_PRODUCT | WIRE_HAS_SVN | WIRE_HAS_DEBUG)
+
+/* NULL if it holds together, else what does not, in a phrase; decoders refuse it then. */
+const char *wire_match_flaw(const struct wire_match *m);
 
 /* A grant or a revocation that an administrator made. */
 enum wire_entry_kind { WIRE_GRANT = 1, WIRE_REVOCATION = 2 };
@@ -537,7 +544,7 @@ struct wire_message {
 	uint8_t request_fds, answer_fds; /* exactly so many descriptors go along (answer: if WIRE_OK) */
 };
 /* NULL if there is no such request. */
-const struct wire_message *wire_message(unsigned type);
+const struct wire_message *wire_message_of(unsigned type);
 
 /*
  * Encoders append one datagram to out (out->failed tells of memory); head.size
@@ -551,9 +558,12 @@ int wire_request_decode(const void *p, size_t n, size_t nfds, struct wire_reques
 void wire_answer_encode(const struct wire_answer *a, struct buf *out);
 int wire_answer_decode(const void *p, size_t n, size_t nfds, struct wire_answer *a,
 		       struct bawn_error *e);
-/* What is asked about, for the policy: out->known is 0 if the request is about no enclave. */
-void wire_request_identity(const struct wire_request *r, struct wire_identity *out,
-			   const uint8_t launch_mrsigner[32]);
+/*
+ * What is asked about, for the policy: out->known is 0 if the request is about
+ * no enclave. It is what the client says: the QE, the PCE or EINIT finds out
+ * whether it is true, and nothing comes out if it is not.
+ */
+void wire_request_identity(const struct wire_request *r, struct wire_identity *out);
 
 /* ======================= AESM ======================= */
 
@@ -612,30 +622,34 @@ enum aesm_error aesm_error_of(int rc);
 /* What a request asks for. */
 enum wire_operation aesm_operation(unsigned type);
 
-/* A request, flat. `has` has bit n set if field number n was there. */
+/*
+ * A request, flat. `has` has bit n set if field number n was there; an empty
+ * optional field counts as absent.
+ */
 struct aesm_request {
 	uint32_t type;
 	uint32_t has;
 	uint32_t flaw; /* an enum aesm_error to answer at once: a field has an impossible size */
 	struct isa_report report;
 	uint8_t mrenclave[32];
-	uint8_t mrsigner[384]; /* the modulus, little-endian */
-	uint8_t attributes[16];
+	uint8_t modulus[384]; /* mr_signer: the key, little-endian, not its hash */
+	struct isa_attributes attributes;
 	uint8_t key_id[AESM_KEY_ID];
 	uint8_t nonce[16], spid[16];
 	uint8_t platform_info[101];
 	/* qe_report_info of message 17 */
 	uint8_t info_nonce[16];
 	struct isa_targetinfo info_target;
+	struct isa_report info_report; /* as the client left it; the answer has the QE's */
 	bool qe_report;   /* message 2 */
 	bool want_key_id; /* b_pub_key_id of message 15 */
 	uint64_t buf_size;
 	uint32_t quote_type, group, data_type, error_code, update_size, config, list_size;
-	uint64_t timeout;
+	uint32_t timeout;
 	uint32_t blob_size;
 	uint8_t blob[AESM_BLOB_MAX]; /* SigRL (2), white list (14), list of key ids (19) */
 };
-extern const struct wire_layout aesm_request_layout; /* between gate and vault; tail: the blob */
+extern const struct wire_layout aesm_request_layout; /* between gate and vault, without the blob */
 
 /*
  * One message without its length. BAWN_ERR_FORMAT if it cannot be decoded or
@@ -643,34 +657,35 @@ extern const struct wire_layout aesm_request_layout; /* between gate and vault; 
  * ours); 0 with *r filled otherwise, r->flaw telling of fields of wrong size.
  */
 int aesm_request_decode(const void *p, size_t n, struct aesm_request *r, struct bawn_error *e);
-/* Its identity for the policy; out->known 0 if it is about no enclave. */
-int aesm_request_identity(const struct aesm_request *r, struct wire_identity *out);
+/* What the request is about, as wire_request_identity. */
+void aesm_request_identity(const struct aesm_request *r, struct wire_identity *out);
 
-/* A response. Pointers are borrowed; a field is sent if it belongs to the type and is set. */
+/* A response. Bytes are borrowed. What the type does not have is not sent. */
 struct aesm_response {
 	uint32_t type;
-	uint32_t error;
-	struct cur bytes;   /* quote, token, target_info, white list, key ids ... : field 2, or as the type has it */
-	struct cur second;  /* gid, qe_report, pub_key_id, qe_report_info */
-	bool has_number;
-	uint64_t number;    /* size, count, group, status */
+	uint32_t error;     /* enum aesm_error; if not 0, nothing else is sent */
+	struct cur first;   /* target info, quote, token, update info, white list, key id(s) */
+	struct cur second;  /* gid (1), qe_report (2), pub_key_id (15), qe_report_info (17) */
+	uint64_t number;    /* size (10, 15, 16), group (12), status (18), count (21) */
+	bool has_number;    /* message 18: send the status */
 };
-/* Length and message, appended. An error has no other field. */
+/* Length and message, appended. */
 void aesm_response_encode(const struct aesm_response *r, struct buf *out);
 
 /* ---- attestation key ids and their lists ---- */
 
-/* Write the id of the ECDSA-P256 key of a QE of this signer, product and version. */
+extern const uint8_t aesm_intel_qe3_signer[32]; /* MRSIGNER of Intel's QE3: what clients ask for */
+/* Write the id of the ECDSA-P256 key of a QE of this signer and product. */
 void aesm_key_id(const uint8_t qe_mrsigner[32], uint16_t product, uint8_t out[AESM_KEY_ID]);
 /* True if the first 158 bytes agree: what Intel's service compares. */
 bool aesm_key_id_equal(const uint8_t a[AESM_KEY_ID], const uint8_t b[AESM_KEY_ID]);
 /*
- * Which entry of a list {u16 0, u16 0, u32 n, n ids} is ours; the caller's own
- * entry is copied out. list empty (n = 0 bytes): ours. AESM_OK,
+ * Which entry of a list {u16 0, u16 0, u32 count, ids} is one of ours; the first
+ * that is is copied out as the caller wrote it. An empty list: ours[0]. AESM_OK,
  * AESM_ERR_PARAMETER (malformed) or AESM_ERR_KEY_ID (none).
  */
-enum aesm_error aesm_select(const void *list, size_t n, const uint8_t ours[AESM_KEY_ID],
-			    uint8_t out[AESM_KEY_ID]);
+enum aesm_error aesm_select(const void *list, size_t n, const uint8_t (*ours)[AESM_KEY_ID],
+			    size_t nours, uint8_t out[AESM_KEY_ID]);
 
 /* ======================= roles ======================= */
 
@@ -811,6 +826,8 @@ struct role_message {
 	struct cur tail; /* ROLE_REQUEST */
 };
 #define ROLE_MAX 98304u /* bytes of a message: an AESM request with its blob fits */
+/* The body of a message of this type, or NULL. */
+const struct wire_layout *role_layout(unsigned type);
 void role_encode(const struct role_message *m, struct buf *out);
 int role_decode(const void *p, size_t n, struct role_message *m, struct bawn_error *e);
 /* The tail of ROLE_REQUEST, made and read. */
