@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LINE_MAX_BYTES 8192u
-#define WORDS_MAX 256u
 #define LIST_MAX 65536u /* entries of one list */
 
 struct list {
@@ -27,18 +25,6 @@ struct attest_policy {
 	struct list refused, accepted, enclaves, tds, ppids, piids;
 	uint32_t said; /* directives met, by their number */
 };
-
-struct line {
-	unsigned number;
-	size_t count;
-	char *word[WORDS_MAX];
-};
-
-static int wrong(const struct line *l, struct bawn_error *e, const char *what, const char *word)
-{
-	return err_set(e, BAWN_ERR_FORMAT, "line %u: %s%s%.60s", l->number, what, word ? ": " : "",
-		       word ? word : "");
-}
 
 /* ---- memory ---- */
 
@@ -70,7 +56,7 @@ static void *list_add(struct list *l, size_t size)
 
 /* ---- values ---- */
 
-static int read_bytes(struct attest_policy *p, const struct line *l, const char *hex, size_t n,
+static int read_bytes(struct attest_policy *p, const struct words *l, const char *hex, size_t n,
 		      const uint8_t **out, struct bawn_error *e)
 {
 	uint8_t *b = blob_new(p, n);
@@ -84,27 +70,16 @@ static int read_bytes(struct attest_policy *p, const struct line *l, const char 
 	return 0;
 }
 
-static int read_number(const struct line *l, const char *s, uint64_t max, uint64_t *out,
+static int read_number(const struct words *l, const char *s, uint64_t max, uint64_t *out,
 		       struct bawn_error *e)
 {
-	uint64_t v = 0;
-	size_t n = strlen(s);
-
-	if (!n || n > 12 || (s[0] == '0' && n > 1))
-		return wrong(l, e, "not a number", s);
-	for (size_t i = 0; i < n; i++) {
-		if (s[i] < '0' || s[i] > '9')
-			return wrong(l, e, "not a number", s);
-		v = v * 10 + (uint64_t)(s[i] - '0');
-	}
-	if (v > max)
-		return wrong(l, e, "too large", s);
-	*out = v;
-	return 0;
+	if (!words_number(s, strlen(s), UINT64_MAX, out))
+		return words_wrong(l, e, "not a number", s);
+	return *out > max ? words_wrong(l, e, "too large", s) : 0;
 }
 
 /* One of two words: 1 for the first, 0 for the second. */
-static int read_choice(const struct line *l, const char *yes, const char *no, bool *out,
+static int read_choice(const struct words *l, const char *yes, const char *no, bool *out,
 		       struct bawn_error *e)
 {
 	const char *s = l->word[1];
@@ -118,15 +93,15 @@ static int read_choice(const struct line *l, const char *yes, const char *no, bo
 
 /* ---- directives: words[0] is the directive, at least one more word follows ---- */
 
-static int do_status(struct attest_policy *p, const struct line *l, struct bawn_error *e)
+static int do_status(struct attest_policy *p, const struct words *l, struct bawn_error *e)
 {
 	enum bawn_tcb_status s;
 
 	for (size_t i = 1; i < l->count; i++) {
 		if (!bawn_tcb_status_parse(l->word[i], &s) || s == BAWN_TCB_UNKNOWN)
-			return wrong(l, e, "no TCB status", l->word[i]);
+			return words_wrong(l, e, "no TCB status", l->word[i]);
 		if (s == BAWN_TCB_REVOKED)
-			return wrong(l, e, "Revoked can not be accepted", NULL);
+			return words_wrong(l, e, "Revoked can not be accepted", NULL);
 		p->policy.statuses |= BAWN_STATUS_BIT(s);
 	}
 	return 0;
@@ -140,7 +115,7 @@ static bool is_advisory(const char *s)
 	return n && n < 32 && !s[n];
 }
 
-static int add_advisories(struct attest_policy *p, const struct line *l, struct list *to,
+static int add_advisories(struct attest_policy *p, const struct words *l, struct list *to,
 			  struct bawn_error *e)
 {
 	for (size_t i = 1; i < l->count; i++) {
@@ -149,7 +124,7 @@ static int add_advisories(struct attest_policy *p, const struct line *l, struct 
 		char *copy;
 
 		if (!is_advisory(l->word[i]))
-			return wrong(l, e, "no advisory", l->word[i]);
+			return words_wrong(l, e, "no advisory", l->word[i]);
 		copy = blob_new(p, n);
 		slot = copy ? list_add(to, sizeof(*slot)) : NULL;
 		if (!slot)
@@ -160,17 +135,17 @@ static int add_advisories(struct attest_policy *p, const struct line *l, struct 
 	return 0;
 }
 
-static int do_refuse_advisory(struct attest_policy *p, const struct line *l, struct bawn_error *e)
+static int do_refuse_advisory(struct attest_policy *p, const struct words *l, struct bawn_error *e)
 {
 	return add_advisories(p, l, &p->refused, e);
 }
 
-static int do_accept_advisory(struct attest_policy *p, const struct line *l, struct bawn_error *e)
+static int do_accept_advisory(struct attest_policy *p, const struct words *l, struct bawn_error *e)
 {
 	bool none = l->count == 2 && strcmp(l->word[1], "none") == 0;
 
 	if (none ? p->accepted.n != 0 : p->accepted.p && !p->accepted.n)
-		return wrong(l, e, "accept-advisory none stands alone", NULL);
+		return words_wrong(l, e, "accept-advisory none stands alone", NULL);
 	if (none && !list_add(&p->accepted, sizeof(char *)))
 		return err_nomem(e);
 	if (none) {
@@ -181,7 +156,7 @@ static int do_accept_advisory(struct attest_policy *p, const struct line *l, str
 }
 
 /* 2024-03-13, meaning its first second, or 2024-03-13T09:30:00Z. */
-static int do_min_tcb_date(struct attest_policy *p, const struct line *l, struct bawn_error *e)
+static int do_min_tcb_date(struct attest_policy *p, const struct words *l, struct bawn_error *e)
 {
 	const char *s = l->word[1];
 	char whole[21];
@@ -192,11 +167,11 @@ static int do_min_tcb_date(struct attest_policy *p, const struct line *l, struct
 		s = whole;
 	}
 	if (!attest_time_iso(s, strlen(s), &p->policy.min_tcb_date) || p->policy.min_tcb_date <= 0)
-		return wrong(l, e, "not a date such as 2024-03-13 or 2024-03-13T00:00:00Z", l->word[1]);
+		return words_wrong(l, e, "not a date such as 2024-03-13 or 2024-03-13T00:00:00Z", l->word[1]);
 	return 0;
 }
 
-static int do_min_evaluation(struct attest_policy *p, const struct line *l, struct bawn_error *e)
+static int do_min_evaluation(struct attest_policy *p, const struct words *l, struct bawn_error *e)
 {
 	uint64_t v = 0;
 	int rc = read_number(l, l->word[1], UINT32_MAX, &v, e);
@@ -206,7 +181,7 @@ static int do_min_evaluation(struct attest_policy *p, const struct line *l, stru
 }
 
 /* 30d, 12h or 3600s. */
-static int do_grace(struct attest_policy *p, const struct line *l, struct bawn_error *e)
+static int do_grace(struct attest_policy *p, const struct words *l, struct bawn_error *e)
 {
 	char *s = l->word[1], unit = 0;
 	size_t n = strlen(s);
@@ -220,28 +195,28 @@ static int do_grace(struct attest_policy *p, const struct line *l, struct bawn_e
 	}
 	factor = unit == 'd' ? 86400 : unit == 'h' ? 3600 : unit == 's' ? 1 : 0;
 	if (!factor)
-		return wrong(l, e, "a time such as 30d, 12h or 3600s is missing its unit", NULL);
+		return words_wrong(l, e, "a time such as 30d, 12h or 3600s is missing its unit", NULL);
 	rc = read_number(l, s, UINT32_MAX / factor, &v, e);
 	p->policy.grace_seconds = (uint32_t)v * factor;
 	return rc;
 }
 
-static int do_debug(struct attest_policy *p, const struct line *l, struct bawn_error *e)
+static int do_debug(struct attest_policy *p, const struct words *l, struct bawn_error *e)
 {
 	return read_choice(l, "allow", "refuse", &p->policy.allow_debug, e);
 }
 
-static int do_emulated(struct attest_policy *p, const struct line *l, struct bawn_error *e)
+static int do_emulated(struct attest_policy *p, const struct words *l, struct bawn_error *e)
 {
 	return read_choice(l, "allow", "refuse", &p->policy.allow_emulated, e);
 }
 
-static int do_evaluation_set(struct attest_policy *p, const struct line *l, struct bawn_error *e)
+static int do_evaluation_set(struct attest_policy *p, const struct words *l, struct bawn_error *e)
 {
 	return read_choice(l, "early", "standard", &p->policy.early, e);
 }
 
-static int add_platforms(const struct line *l, struct list *to, struct bawn_error *e)
+static int add_platforms(const struct words *l, struct list *to, struct bawn_error *e)
 {
 	for (size_t i = 1; i < l->count; i++) {
 		uint8_t *slot = list_add(to, 16);
@@ -249,29 +224,29 @@ static int add_platforms(const struct line *l, struct list *to, struct bawn_erro
 		if (!slot)
 			return err_nomem(e);
 		if (!hex_decode(l->word[i], strlen(l->word[i]), slot, 16))
-			return wrong(l, e, "not 16 bytes in hexadecimal", l->word[i]);
+			return words_wrong(l, e, "not 16 bytes in hexadecimal", l->word[i]);
 	}
 	return 0;
 }
 
-static int do_ppid(struct attest_policy *p, const struct line *l, struct bawn_error *e)
+static int do_ppid(struct attest_policy *p, const struct words *l, struct bawn_error *e)
 {
 	return add_platforms(l, &p->ppids, e);
 }
 
-static int do_piid(struct attest_policy *p, const struct line *l, struct bawn_error *e)
+static int do_piid(struct attest_policy *p, const struct words *l, struct bawn_error *e)
 {
 	return add_platforms(l, &p->piids, e);
 }
 
-static int do_report_data(struct attest_policy *p, const struct line *l, struct bawn_error *e)
+static int do_report_data(struct attest_policy *p, const struct words *l, struct bawn_error *e)
 {
 	size_t n = strlen(l->word[1]) / 2;
 	const uint8_t *b;
 	int rc;
 
 	if (!n || n > 64)
-		return wrong(l, e, "report data has 1 to 64 bytes", NULL);
+		return words_wrong(l, e, "report data has 1 to 64 bytes", NULL);
 	rc = read_bytes(p, l, l->word[1], n, &b, e);
 	if (rc == 0)
 		p->policy.report_data = (struct bawn_bytes){ b, n };
@@ -279,45 +254,45 @@ static int do_report_data(struct attest_policy *p, const struct line *l, struct 
 }
 
 /* WANT/MASK: the bits of MASK must be as in WANT. Bytes in the report's order. */
-static int read_masked(struct attest_policy *p, const struct line *l, size_t n,
+static int read_masked(struct attest_policy *p, const struct words *l, size_t n,
 		       struct bawn_masked *out, struct bawn_error *e)
 {
 	char *slash = strchr(l->word[1], '/');
 	int rc;
 
 	if (!slash)
-		return wrong(l, e, "takes WANT/MASK", l->word[0]);
+		return words_wrong(l, e, "takes WANT/MASK", l->word[0]);
 	*slash = '\0';
 	rc = read_bytes(p, l, l->word[1], n, &out->want, e);
 	if (rc == 0)
 		rc = read_bytes(p, l, slash + 1, n, &out->mask, e);
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		if (out->want[i] & ~out->mask[i])
-			rc = wrong(l, e, "a bit is wanted that the mask leaves out", l->word[0]);
+			rc = words_wrong(l, e, "a bit is wanted that the mask leaves out", l->word[0]);
 	return rc;
 }
 
-static int do_sgx_attributes(struct attest_policy *p, const struct line *l, struct bawn_error *e)
+static int do_sgx_attributes(struct attest_policy *p, const struct words *l, struct bawn_error *e)
 {
 	return read_masked(p, l, 16, &p->policy.sgx_attributes, e);
 }
 
-static int do_sgx_miscselect(struct attest_policy *p, const struct line *l, struct bawn_error *e)
+static int do_sgx_miscselect(struct attest_policy *p, const struct words *l, struct bawn_error *e)
 {
 	return read_masked(p, l, 4, &p->policy.sgx_miscselect, e);
 }
 
-static int do_td_attributes(struct attest_policy *p, const struct line *l, struct bawn_error *e)
+static int do_td_attributes(struct attest_policy *p, const struct words *l, struct bawn_error *e)
 {
 	return read_masked(p, l, 8, &p->policy.td_attributes, e);
 }
 
-static int do_td_xfam(struct attest_policy *p, const struct line *l, struct bawn_error *e)
+static int do_td_xfam(struct attest_policy *p, const struct words *l, struct bawn_error *e)
 {
 	return read_masked(p, l, 8, &p->policy.xfam, e);
 }
 
-static int read_tristate(const struct line *l, enum bawn_tristate *out, struct bawn_error *e)
+static int read_tristate(const struct words *l, enum bawn_tristate *out, struct bawn_error *e)
 {
 	bool required = false;
 	int rc = read_choice(l, "require", "forbid", &required, e);
@@ -326,38 +301,38 @@ static int read_tristate(const struct line *l, enum bawn_tristate *out, struct b
 	return rc;
 }
 
-static int do_smt(struct attest_policy *p, const struct line *l, struct bawn_error *e)
+static int do_smt(struct attest_policy *p, const struct words *l, struct bawn_error *e)
 {
 	return read_tristate(l, &p->policy.smt, e);
 }
 
-static int do_dynamic_platform(struct attest_policy *p, const struct line *l, struct bawn_error *e)
+static int do_dynamic_platform(struct attest_policy *p, const struct words *l, struct bawn_error *e)
 {
 	return read_tristate(l, &p->policy.dynamic_platform, e);
 }
 
-static int do_cached_keys(struct attest_policy *p, const struct line *l, struct bawn_error *e)
+static int do_cached_keys(struct attest_policy *p, const struct words *l, struct bawn_error *e)
 {
 	return read_tristate(l, &p->policy.cached_keys, e);
 }
 
 /* Cut "key=value"; a key may be said once in a rule. */
-static int cut_pair(const struct line *l, size_t at, char **key, char **value, struct bawn_error *e)
+static int cut_pair(const struct words *l, size_t at, char **key, char **value, struct bawn_error *e)
 {
 	char *equals = strchr(l->word[at], '=');
 
 	if (!equals || equals == l->word[at] || !equals[1])
-		return wrong(l, e, "not of the form key=value", l->word[at]);
+		return words_wrong(l, e, "not of the form key=value", l->word[at]);
 	*equals = '\0';
 	*key = l->word[at];
 	*value = equals + 1;
 	for (size_t i = 1; i < at; i++)
 		if (strcmp(l->word[i], *key) == 0)
-			return wrong(l, e, "said twice", *key);
+			return words_wrong(l, e, "said twice", *key);
 	return 0;
 }
 
-static int enclave_pair(struct attest_policy *p, const struct line *l, const char *key,
+static int enclave_pair(struct attest_policy *p, const struct words *l, const char *key,
 			const char *value, struct bawn_enclave_rule *r, struct bawn_error *e)
 {
 	uint64_t v = 0;
@@ -370,7 +345,7 @@ static int enclave_pair(struct attest_policy *p, const struct line *l, const cha
 	if (strcmp(key, "configid") == 0)
 		return read_bytes(p, l, value, 64, &r->configid, e);
 	if (strcmp(key, "product") != 0 && strcmp(key, "svn") != 0)
-		return wrong(l, e, "an enclave has no such thing", key);
+		return words_wrong(l, e, "an enclave has no such thing", key);
 	rc = read_number(l, value, UINT16_MAX, &v, e);
 	if (*key == 'p')
 		r->product = (int32_t)v;
@@ -379,7 +354,7 @@ static int enclave_pair(struct attest_policy *p, const struct line *l, const cha
 	return rc;
 }
 
-static int do_enclave(struct attest_policy *p, const struct line *l, struct bawn_error *e)
+static int do_enclave(struct attest_policy *p, const struct words *l, struct bawn_error *e)
 {
 	struct bawn_enclave_rule *r = list_add(&p->enclaves, sizeof(*r));
 	int rc = 0;
@@ -395,12 +370,12 @@ static int do_enclave(struct attest_policy *p, const struct line *l, struct bawn
 			rc = enclave_pair(p, l, key, value, r, e);
 	}
 	if (rc == 0 && !r->mrenclave && !r->mrsigner)
-		rc = wrong(l, e, "an enclave rule needs mrenclave or mrsigner: products and SVNs are the signer's",
+		rc = words_wrong(l, e, "an enclave rule needs mrenclave or mrsigner: products and SVNs are the signer's",
 			   NULL);
 	return rc;
 }
 
-static int td_pair(struct attest_policy *p, const struct line *l, const char *key, const char *value,
+static int td_pair(struct attest_policy *p, const struct words *l, const char *key, const char *value,
 		   struct bawn_td_rule *r, struct bawn_error *e)
 {
 	const struct {
@@ -425,17 +400,17 @@ static int td_pair(struct attest_policy *p, const struct line *l, const char *ke
 	}
 	if (strcmp(key, "sept-ve-disable") == 0) {
 		if (strcmp(value, "required") != 0)
-			return wrong(l, e, "sept-ve-disable can be =required", NULL);
+			return words_wrong(l, e, "sept-ve-disable can be =required", NULL);
 		r->sept_ve_disable = true;
 		return 0;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
 		if (strcmp(key, fields[i].key) == 0)
 			return read_bytes(p, l, value, 48, fields[i].field, e);
-	return wrong(l, e, "a trust domain has no such thing", key);
+	return words_wrong(l, e, "a trust domain has no such thing", key);
 }
 
-static int do_td(struct attest_policy *p, const struct line *l, struct bawn_error *e)
+static int do_td(struct attest_policy *p, const struct words *l, struct bawn_error *e)
 {
 	struct bawn_td_rule *r = list_add(&p->tds, sizeof(*r));
 	int rc = 0;
@@ -455,7 +430,7 @@ static int do_td(struct attest_policy *p, const struct line *l, struct bawn_erro
 
 static const struct directive {
 	const char *name;
-	int (*fn)(struct attest_policy *p, const struct line *l, struct bawn_error *e);
+	int (*fn)(struct attest_policy *p, const struct words *l, struct bawn_error *e);
 	bool list; /* takes several words, and may be said again */
 } directives[] = {
 	{ "status", do_status, true },
@@ -482,7 +457,7 @@ static const struct directive {
 };
 _Static_assert(ARRAY_LEN(directives) <= 32, "said has 32 bits");
 
-static int run_line(struct attest_policy *p, const struct line *l, struct bawn_error *e)
+static int run_line(struct attest_policy *p, const struct words *l, struct bawn_error *e)
 {
 	for (size_t i = 0; i < ARRAY_LEN(directives); i++) {
 		const struct directive *d = &directives[i];
@@ -490,58 +465,18 @@ static int run_line(struct attest_policy *p, const struct line *l, struct bawn_e
 		if (strcmp(l->word[0], d->name) != 0)
 			continue;
 		if (l->count < 2)
-			return wrong(l, e, "says nothing", d->name);
+			return words_wrong(l, e, "says nothing", d->name);
 		if (!d->list && l->count > 2)
-			return wrong(l, e, "too many words", l->word[2]);
+			return words_wrong(l, e, "too many words", l->word[2]);
 		if (!d->list && p->said & 1u << i)
-			return wrong(l, e, "said twice", d->name);
+			return words_wrong(l, e, "said twice", d->name);
 		p->said |= 1u << i;
 		return d->fn(p, l, e);
 	}
-	return wrong(l, e, "not a word that a policy knows", l->word[0]);
+	return words_wrong(l, e, "not a word that a policy knows", l->word[0]);
 }
 
 /* ---- the text ---- */
-
-/* Words of a line, cut in place; a # at a word's start begins a comment. */
-static int cut_words(struct line *l, char *s, struct bawn_error *e)
-{
-	l->count = 0;
-	for (;;) {
-		s += strspn(s, " \t");
-		if (!*s || *s == '#')
-			return 0;
-		if (l->count == WORDS_MAX)
-			return wrong(l, e, "too many words; begin another line", NULL);
-		l->word[l->count++] = s;
-		s += strcspn(s, " \t");
-		if (*s)
-			*s++ = '\0';
-	}
-}
-
-static int parse_line(struct attest_policy *p, struct line *l, struct cur text, struct bawn_error *e)
-{
-	char copy[LINE_MAX_BYTES];
-	bool comment = false;
-	int rc;
-
-	if (text.n && text.p[text.n - 1] == '\r')
-		text.n--;
-	if (text.n >= sizeof(copy))
-		return wrong(l, e, "the line is too long", NULL);
-	for (size_t i = 0; i < text.n; i++) {
-		comment = comment || text.p[i] == '#';
-		if (text.p[i] == 0x7f || (text.p[i] < 0x20 && text.p[i] != '\t') ||
-		    (text.p[i] >= 0x80 && !comment))
-			return wrong(l, e, "a byte that is no plain text", NULL);
-	}
-	if (text.n)
-		memcpy(copy, text.p, text.n);
-	copy[text.n] = '\0';
-	rc = cut_words(l, copy, e);
-	return rc || !l->count ? rc : run_line(p, l, e);
-}
 
 /* Lists become the policy's when no more can move them. */
 static void finish(struct attest_policy *p)
@@ -566,21 +501,14 @@ int attest_policy_parse(const char *text, size_t n, struct attest_policy **out,
 			struct bawn_error *e)
 {
 	struct attest_policy *p = calloc(1, sizeof(*p));
-	struct line *l = malloc(sizeof(*l));
+	struct words *l = malloc(sizeof(*l));
 	struct cur rest = cur_make(text, n);
 	int rc = p && l ? 0 : err_nomem(e);
 
 	if (rc == 0)
 		l->number = 0;
-	while (rc == 0 && rest.n) {
-		const uint8_t *end = memchr(rest.p, '\n', rest.n);
-		struct cur line;
-
-		l->number++;
-		cur_sub(&rest, end ? (size_t)(end - rest.p) : rest.n, &line);
-		cur_skip(&rest, end != NULL);
-		rc = parse_line(p, l, line, e);
-	}
+	while (rc == 0 && (rc = words_next(&rest, l, e)) > 0)
+		rc = run_line(p, l, e);
 	free(l);
 	if (rc) {
 		attest_policy_free(&p);

@@ -175,6 +175,28 @@ void buf_add(struct buf *b, const void *p, size_t n);
 void buf_str(struct buf *b, const char *s);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* ---- text files of lines and words ---- */
+
+#define WORDS_MAX 256u
+
+/* One line, cut into its words. Start it as number 0. */
+struct words {
+	unsigned number; /* of the line, from 1 */
+	size_t count;    /* words in it */
+	char *word[WORDS_MAX];
+	char text[8192]; /* what they point into */
+};
+/*
+ * The next line with a word in it: 1, or 0 at the end of the text. A # at a
+ * word's start begins a comment, the only place for bytes beyond ASCII. CR LF
+ * ends a line too. BAWN_ERR_FORMAT: a control character, a line too long.
+ */
+int words_next(struct cur *text, struct words *w, struct bawn_error *e);
+/* "line 7: what: word"; word may be NULL. Returns BAWN_ERR_FORMAT. */
+int words_wrong(const struct words *w, struct bawn_error *e, const char *what, const char *word);
+/* A number of n decimal digits and nothing else, no zero in front, at most max. */
+bool words_number(const char *s, size_t n, uint64_t max, uint64_t *out);
+
 /* ---- JSON, writing (RFC 8259) ---- */
 
 /*

@@ -236,8 +236,59 @@ static void test_der(void)
 	ok(!der_optional(&c, DER_BOOLEAN, &b, &body), "a malformed one is refused");
 }
 
+/* ---- lines of words ---- */
+
+/* The words of all lines, "number:word word;". */
+static const char *worded(const char *text, size_t n)
+{
+	static char out[200];
+	static struct words w;
+	struct cur c = cur_make(text, n);
+	struct bawn_error e = { 0 };
+	int rc;
+
+	w.number = 0;
+	*out = 0;
+	while ((rc = words_next(&c, &w, &e)) > 0) {
+		sprintf(out + strlen(out), "%u:", w.number);
+		for (size_t i = 0; i < w.count; i++)
+			sprintf(out + strlen(out), "%s%s", w.word[i], i + 1 < w.count ? " " : ";");
+	}
+	return rc ? "error" : out;
+}
+
+static void test_words(void)
+{
+	static char big[20000];
+	uint64_t v;
+
+	is_str(worded("a b\n\n \t\n# c\n  d\t e # f\n", 22), "1:a b;5:d e;", "words, blank lines, comments");
+	is_str(worded("a#b #\xc3\xa9\r\nc", 10), "1:a#b;2:c;", "a # within a word; bytes in a comment; CR");
+	is_str(worded("", 0), "", "no text");
+	is_str(worded("a", 1), "1:a;", "no end of line");
+	is_str(worded("a\0b", 3), "error", "a NUL");
+	is_str(worded("a\x1b[0m", 5), "error", "a control character");
+	is_str(worded("# \x1b", 3), "error", "... in a comment too");
+	is_str(worded("\xc3\xa9", 2), "error", "bytes beyond ASCII in a word");
+	is_str(worded("a#\xc3\xa9", 4), "error", "... even behind a # within it");
+	memset(big, 'x', sizeof(big));
+	is_str(worded(big, 8192), "error", "a line too long");
+	memset(big, ' ', 8000);
+	for (size_t i = 0; i < 257; i++)
+		big[2 * i] = 'x';
+	is_str(worded(big, 514), "error", "too many words");
+	ok(words_number("0", 1, 9, &v) && v == 0 && words_number("18446744073709551615", 20, UINT64_MAX, &v) &&
+		   v == UINT64_MAX,
+	   "numbers");
+	ok(!words_number("18446744073709551616", 20, UINT64_MAX, &v) && !words_number("01", 2, 9, &v) &&
+		   !words_number("", 0, 9, &v) && !words_number("1x", 2, 99, &v) &&
+		   !words_number("-1", 2, 9, &v) && !words_number("+1", 2, 9, &v) && !words_number("10", 2, 9, &v),
+	   "what is none, or too large");
+}
+
 int main(void)
 {
+	test_words();
 	test_base64();
 	test_json_grammar();
 	test_json_values();
