@@ -33,6 +33,10 @@ void crypto_sha256_load(struct crypto_sha256 *h, const uint32_t chain[8], uint64
 /* AES-128-CMAC (RFC 4493). Neither allocates nor locks: called in signal handlers. */
 void crypto_cmac(const uint8_t key[16], const void *p, size_t n, uint8_t out[16]);
 
+/* HMAC-SHA-256 (RFC 2104) of a || b under a key of 32 bytes. */
+void crypto_hmac_sha256(const uint8_t key[32], const void *a, size_t an, const void *b, size_t bn,
+			uint8_t out[32]);
+
 int crypto_random(void *p, size_t n, struct bawn_error *e);
 
 /* ---- RSA-3072 with exponent 3, as SIGSTRUCT uses it (SDM 38.13, EINIT) ---- */

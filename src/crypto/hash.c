@@ -70,6 +70,29 @@ void crypto_sha512(const void *p, size_t n, uint8_t out[64])
 	SHA512(p, n, out);
 }
 
+void crypto_hmac_sha256(const uint8_t key[32], const void *a, size_t an, const void *b, size_t bn,
+			uint8_t out[32])
+{
+	struct crypto_sha256 h;
+	uint8_t pad[64], inner[32];
+
+	for (size_t i = 0; i < sizeof(pad); i++)
+		pad[i] = (uint8_t)((i < 32 ? key[i] : 0) ^ 0x36);
+	crypto_sha256_init(&h);
+	crypto_sha256_update(&h, pad, sizeof(pad));
+	crypto_sha256_update(&h, a, an);
+	crypto_sha256_update(&h, b, bn);
+	crypto_sha256_final(&h, inner);
+	for (size_t i = 0; i < sizeof(pad); i++)
+		pad[i] ^= 0x36 ^ 0x5c;
+	crypto_sha256_init(&h);
+	crypto_sha256_update(&h, pad, sizeof(pad));
+	crypto_sha256_update(&h, inner, sizeof(inner));
+	crypto_sha256_final(&h, out);
+	wipe(pad, sizeof(pad));
+	wipe(inner, sizeof(inner));
+}
+
 /* Doubling in GF(2^128), RFC 4493 section 2.3. */
 static void cmac_double(const uint8_t in[16], uint8_t out[16])
 {

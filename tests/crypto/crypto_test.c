@@ -36,6 +36,24 @@ static void test_sha256(void)
 }
 
 /* RFC 4493 section 4. */
+/* RFC 4231: keys shorter than ours are the same as with zeros at their end. */
+static void test_hmac(void)
+{
+	uint8_t key[32] = { 0 }, out[32], want[32];
+
+	memset(key, 0x0b, 20);
+	hex_decode("b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7", 64, want, 32);
+	crypto_hmac_sha256(key, "Hi There", 8, NULL, 0, out);
+	is_mem(out, want, 32, "HMAC-SHA-256, RFC 4231 case 1");
+	crypto_hmac_sha256(key, "Hi ", 3, "There", 5, out);
+	is_mem(out, want, 32, "... in two parts");
+	memset(key, 0, sizeof(key));
+	memcpy(key, "Jefe", 4);
+	hex_decode("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843", 64, want, 32);
+	crypto_hmac_sha256(key, "what do ya want for nothing?", 28, "", 0, out);
+	is_mem(out, want, 32, "... case 2");
+}
+
 static void test_cmac(void)
 {
 	uint8_t key[16], m[64], want[16], out[16];
@@ -103,6 +121,7 @@ int main(void)
 {
 	test_sha256();
 	test_cmac();
+	test_hmac();
 	test_rsa();
 	return tap_done();
 }
