@@ -49,15 +49,19 @@ $(ENCLAVE_KIT): $(call enclave_obj,$(ENCLAVE_KIT_SRC))
 	$(call say,AR)
 	$(Q)$(AR) rcsD $@ $^
 
-# An unsigned enclave from enclaves/NAME/*.c. The runtime applies relative relocations only.
+# An unsigned enclave from enclaves/NAME/*.c, and of folder $(2) if given. The runtime applies
+# relative relocations only.
 define enclave_rule
-$$(ENCLAVE_BUILD)/$(1).so: $$(call enclave_obj,$$(sort $$(wildcard enclaves/$(1)/*.c))) \
+$$(ENCLAVE_BUILD)/$(1).so: $$(call enclave_obj,$$(sort $$(wildcard enclaves/$(1)/*.c)) \
+		$$(if $(2),$$(sort $$(wildcard enclaves/$(2)/*.c)))) \
 		$$(ENCLAVE_KIT) enclaves/runtime/enclave.lds
 	$$(call say,LD)
 	$$(Q)$$(ENCLAVE_CC) $$(ENCLAVE_LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) -l:libbearssl.a
 	@! readelf -rW $$@ | grep R_X86_64_ | grep -v R_X86_64_RELATIVE
 endef
 $(eval $(call enclave_rule,witness))
+$(eval $(call enclave_rule,provision,common))
+$(eval $(call enclave_rule,quote,common))
 
 # Development keys belong to this build tree alone: they are made here and go with it.
 $(BUILD)/keys/%.pem: | $(CLI)
@@ -78,6 +82,10 @@ $(eval $(call sign_rule,witness-other,witness,witness,other))
 $(eval $(call sign_rule,witness-unbound,witness,witness-unbound,development))
 $(eval $(call sign_rule,witness-avx,witness,witness-avx,development))
 $(eval $(call sign_rule,witness-provision,witness,witness-provision,development))
+$(eval $(call sign_rule,witness-kss,witness,witness-kss,development))
+# Keys of the provisioning enclave's signer are what a platform is known by: it has its own.
+$(eval $(call sign_rule,provision,provision,provision,provision))
+$(eval $(call sign_rule,quote,quote,quote,development))
 
 # What, besides the sources, decides a measurement.
 define ENCLAVE_TOOLS

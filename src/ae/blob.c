@@ -1,13 +1,15 @@
 /*
  * The readable part of a quoting enclave's blob. Ours is sealed in the kit's
- * format (doc/ENCLAVE-KIT.md): header, clear part, secret. Intel's SDK puts
- * the KEYREQUEST first, then lengths, then the secret, then the clear part.
+ * format (doc/ENCLAVE-KIT.md): header, clear part and what is behind it, the
+ * private key. Intel's SDK puts the KEYREQUEST first, then lengths, then the
+ * secret, then the clear part.
  */
 #include "ae/internal.h"
 
 #include <string.h>
 
-#define KIT_HEADER 64
+#define KIT_CLEAR 2093 /* the clear part, the encrypted PPID, zeros: enclaves/quote/blob.c */
+#define KIT_SECRET 32
 
 /* KEYREQUEST 512, u32 offset of the clear part in the payload, 12 reserved; u32 payload, 12 reserved, tag. */
 static bool read_sdk(struct cur c, struct ae_blob *out)
@@ -41,8 +43,7 @@ static bool read_kit(struct cur c, struct ae_blob *out)
 	    !cur_sub(&c, 32, &keyid) || !cur_le32(&c, &clear) || !cur_le32(&c, &secret))
 		return false;
 	if (memcmp(magic.p, "BWNS", 4) != 0 || version != 1 || policy != 2 ||
-	    clear != sizeof(out->plain) || secret < sizeof(struct ae_qe_secret) ||
-	    c.n != (size_t)clear + secret + 16)
+	    clear != KIT_CLEAR || secret != KIT_SECRET || c.n != KIT_CLEAR + KIT_SECRET + 16)
 		return false;
 	return cur_bytes(&c, &out->plain, sizeof(out->plain));
 }

@@ -1,0 +1,14 @@
+# Verifiers that know a platform get its certificates from the tests' forge.
+AE_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/ae/*_test.c))
+$(AE_TESTS): $(BUILD)/obj/tests/attest/forge.o
+# It comes behind the archive on the link line, which therefore is named again.
+$(AE_TESTS): private LDLIBS += $(INTERNAL)
+
+# The provision and quote enclaves of a later release: a higher ISVSVN, the same signers.
+$(BUILD)/enclaves/%-svn2.signed.so: $(BUILD)/enclaves/%.so $(BUILD)/keys/development.pem \
+		$(BUILD)/keys/provision.pem enclaves/quote/quote.conf enclaves/provision/provision.conf $(CLI)
+	$(call say,SIGN)
+	$(Q)sed 's/^svn = 1/svn = 2/' enclaves/$*/$*.conf >$(BUILD)/enclaves/$*-svn2.conf
+	$(Q)$(CLI) sign --key $(BUILD)/keys/$(if $(filter quote,$*),development,$*).pem \
+		--config $(BUILD)/enclaves/$*-svn2.conf --output $@ $< >/dev/null
+tests: $(BUILD)/enclaves/quote-svn2.signed.so $(BUILD)/enclaves/provision-svn2.signed.so
