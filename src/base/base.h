@@ -349,6 +349,8 @@ int io_read_file_at(int dirfd, const char *name, size_t max, uint8_t **out, size
 int io_write_file(const char *path, const void *p, size_t n, mode_t mode, struct bawn_error *e);
 int io_write_file_at(int dirfd, const char *name, const void *p, size_t n, mode_t mode,
 		     struct bawn_error *e);
+/* The directories above a name, those that are missing (mkdir -p). */
+int io_make_parents(const char *name, mode_t mode, struct bawn_error *e);
 /* Something is there, and it is no regular file: it must not be renamed over. */
 bool io_is_special(int dirfd, const char *name);
 /* All n bytes or an error; EINTR is retried, end of file is an error for reading. */

@@ -222,3 +222,22 @@ uint64_t clock_ns(void)
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
 }
+
+int io_make_parents(const char *name, mode_t mode, struct bawn_error *e)
+{
+	char path[4096];
+	size_t n = strlen(name);
+
+	if (n >= sizeof(path))
+		return err_set(e, BAWN_ERR_USAGE, "the name is too long: %.80s", name);
+	memcpy(path, name, n + 1);
+	for (char *p = path + 1; n && *p; p++) {
+		if (*p != '/')
+			continue;
+		*p = '\0';
+		if (mkdir(path, mode) != 0 && errno != EEXIST)
+			return err_sys(e, "making directory %s", path);
+		*p = '/';
+	}
+	return 0;
+}

@@ -86,6 +86,14 @@ const char *cli_value_at(const struct cli *c, const char *name, size_t i);
  */
 int cli_number(struct cli *c, const char *name, uint64_t min, uint64_t max, uint64_t *out);
 
+/*
+ * An instant, 2026-03-05T10:50:03Z, 2026-03-05 (0:00 UTC) or seconds since
+ * 1970; *out stays as it is if the option was not given. 0, or CLI_USAGE.
+ */
+int cli_time(struct cli *c, const char *name, int64_t *out);
+/* Exactly 2 * n hexadecimal digits; the same. */
+int cli_hex(struct cli *c, const char *name, void *out, size_t n);
+
 /* ---- saying things ---- */
 
 /* "bawn: emu platform create: SUBJECT: text" on standard error. subject may be NULL. */

@@ -1,7 +1,7 @@
 /* bawn emu: the emulated SGX CPU. */
 #include "cli/emu.h"
 
-static const struct cli_command *const verbs[] = { &cmd_emu_platform, NULL };
+static const struct cli_command *const verbs[] = { &cmd_emu_platform, &cmd_emu_fab, NULL };
 
 const struct cli_command cmd_emu = {
 	.name = "emu",

@@ -4,6 +4,6 @@
 
 #include "cli/cli.h"
 
-extern const struct cli_command cmd_emu_platform;
+extern const struct cli_command cmd_emu_platform, cmd_emu_fab;
 
 #endif

@@ -1,7 +1,9 @@
 /* What a subcommand was given: options and operands, by its table. */
+#include "attest/attest.h"
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -148,5 +150,36 @@ int cli_number(struct cli *c, const char *name, uint64_t min, uint64_t max, uint
 		return cli_usage(c, "--%s: %s is not a whole number from %llu to %llu", name, s,
 				 (unsigned long long)min, (unsigned long long)max);
 	*out = v;
+	return 0;
+}
+
+int cli_time(struct cli *c, const char *name, int64_t *out)
+{
+	const char *given = cli_value(c, name), *s = given;
+	char whole[21];
+	size_t n = s ? strlen(s) : 0;
+
+	if (!s)
+		return 0;
+	if (n && n <= 12 && strspn(s, "0123456789") == n) {
+		*out = strtoll(s, NULL, 10);
+		return 0;
+	}
+	if (n == 10) {
+		snprintf(whole, sizeof(whole), "%sT00:00:00Z", s);
+		s = whole;
+		n = 20;
+	}
+	if (!attest_time_iso(s, n, out))
+		return cli_usage(c, "--%s: not an instant such as 2026-03-05T10:50:03Z: %s", name, given);
+	return 0;
+}
+
+int cli_hex(struct cli *c, const char *name, void *out, size_t n)
+{
+	const char *s = cli_value(c, name);
+
+	if (s && !hex_decode(s, strlen(s), out, n))
+		return cli_usage(c, "--%s: not %zu hexadecimal digits: %.80s", name, 2 * n, s);
 	return 0;
 }

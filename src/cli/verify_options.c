@@ -27,29 +27,9 @@ void verify_store_path(const struct cli *c, char *out, size_t max)
 
 int verify_time(struct cli *c, bool *fixed, int64_t *t)
 {
-	const char *s = cli_value(c, "at");
-	char whole[21];
-	size_t n;
-
-	*fixed = s != NULL;
-	if (!s) {
-		*t = time(NULL);
-		return 0;
-	}
-	n = strlen(s);
-	if (n && n <= 12 && strspn(s, "0123456789") == n) {
-		*t = strtoll(s, NULL, 10);
-		return 0;
-	}
-	if (n == 10) {
-		snprintf(whole, sizeof(whole), "%sT00:00:00Z", s);
-		s = whole;
-		n = 20;
-	}
-	if (!attest_time_iso(s, n, t))
-		return cli_usage(c, "--at: not an instant such as 2026-03-05T10:50:03Z: %s",
-				 cli_value(c, "at"));
-	return 0;
+	*fixed = cli_value(c, "at") != NULL;
+	*t = time(NULL);
+	return cli_time(c, "at", t);
 }
 
 int verify_source(struct cli *c, struct attest_source *s, bool *given)

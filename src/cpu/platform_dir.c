@@ -96,26 +96,6 @@ static int write_platform(int dir, const struct cpu_platform *p, struct bawn_err
 	return r;
 }
 
-/* mkdir -p of everything above the last component. */
-static int make_parents(const char *dir, struct bawn_error *e)
-{
-	char path[PATH_MAX];
-	size_t n = strlen(dir);
-
-	if (n >= sizeof(path))
-		return err_set(e, BAWN_ERR_USAGE, "the platform directory's name is too long");
-	memcpy(path, dir, n + 1);
-	for (char *p = path + 1; *p; p++) {
-		if (*p != '/')
-			continue;
-		*p = '\0';
-		if (mkdir(path, 0700) != 0 && errno != EEXIST)
-			return err_sys(e, "cannot make %s (BAWN_PLATFORM names another place)", path);
-		*p = '/';
-	}
-	return 0;
-}
-
 static int exists_error(const char *dir, struct bawn_error *e)
 {
 	return err_set(e, BAWN_ERR_USAGE,
@@ -181,10 +161,12 @@ static int trimmed(const char *dir, char *out, size_t max, struct bawn_error *e)
 static int create_named(const char *dir, const struct cpu_platform *p, struct bawn_error *e)
 {
 	char tmp[PATH_MAX + 8];
-	int r = make_parents(dir, e);
+	int r = io_make_parents(dir, 0700, e);
 
-	if (r != 0)
+	if (r != 0) {
+		err_context(e, "no place for the platform (BAWN_PLATFORM names another)");
 		return r;
+	}
 	snprintf(tmp, sizeof(tmp), "%s.XXXXXX", dir);
 	if (!mkdtemp(tmp))
 		return err_sys(e, "cannot make %s (BAWN_PLATFORM names another place)", dir);
