@@ -93,6 +93,11 @@ struct cpu_epcm {
 	bool valid, pending, modified, pr;
 	uint8_t pt;          /* enum isa_page_type */
 	uint8_t permissions; /* SECINFO_R | W | X */
+	/*
+	 * What a driver lets it be mapped with, likewise: as it was added; TCSs RW;
+	 * pages of EAUG all. EMODPR and EMODPE leave it alone.
+	 */
+	uint8_t most;
 };
 
 /*
@@ -117,6 +122,13 @@ struct cpu_epc {
 	 */
 	int (*vma)(void *arg, uint64_t offset);
 	void *vma_arg;
+	/*
+	 * The driver's hook: pages that the engine is about to add on demand, or a
+	 * negative number of those that it did not after all. False: no room.
+	 * Called in traps. NULL: there is always room.
+	 */
+	bool (*charge)(void *arg, int64_t pages);
+	void *charge_arg;
 	struct cpu_epc_shared *shared; /* the header page; private to the state half */
 	struct cpu_epc_private *priv;  /* likewise */
 };
@@ -140,6 +152,16 @@ bool cpu_epc_initialised(const struct cpu_epc *epc);
 uint64_t cpu_epc_pages(const struct cpu_epc *epc);
 /* Rises with every change of any EPCM entry, in any process: compare before trusting a cached protection. */
 uint64_t cpu_epc_generation(const struct cpu_epc *epc);
+
+/*
+ * One request at a time, whichever process makes it, for whoever plays the
+ * driver: false while another is under way. A dead one's ends by itself.
+ */
+bool cpu_epc_request_begin(struct cpu_epc *epc);
+void cpu_epc_request_end(struct cpu_epc *epc);
+/* Attributes that the driver has granted this enclave so far, and granting more. */
+uint64_t cpu_epc_granted(const struct cpu_epc *epc);
+void cpu_epc_grant(struct cpu_epc *epc, uint64_t attributes);
 
 /* The host protection (PROT_*) that this page may be mapped with: what VMA and EPCM both allow. */
 int cpu_page_protection(const struct cpu_epc *epc, uint64_t offset, int vma);
@@ -227,6 +249,9 @@ struct cpu_lp {
 uint64_t cpu_owner_self(void);
 /* False only if the thread is known to be dead (or a zombie, or its id another's by now). */
 bool cpu_owner_alive(uint64_t owner);
+/* The same for this process: it lives as long as one of its threads does. Reads /proc each time. */
+uint64_t cpu_owner_process(void);
+bool cpu_owner_process_alive(uint64_t owner);
 
 /*
  * ENCLU. Each takes the registers as at the instruction and leaves them as
@@ -276,6 +301,23 @@ void cpu_provision_key(const struct cpu_platform *p, const uint8_t mrsigner[32],
  */
 int cpu_elrange_reserve(uint64_t size, uint64_t *base, struct bawn_error *e);
 int cpu_elrange_map(struct cpu_epc *epc, struct bawn_error *e);
+/*
+ * The same in pieces, for whoever plays the driver: make ELRANGE known without
+ * mapping any of it; then map and unmap ranges of it in place of whatever the
+ * address space has there. Unmapped ranges are holes; with the last one gone
+ * ELRANGE stays known until cpu_elrange_unmap.
+ */
+int cpu_elrange_attach(struct cpu_epc *epc, struct bawn_error *e);
+int cpu_elrange_map_range(struct cpu_epc *epc, uint64_t offset, uint64_t length, int prot,
+			  struct bawn_error *e);
+int cpu_elrange_unmap_range(struct cpu_epc *epc, uint64_t offset, uint64_t length,
+			    struct bawn_error *e);
+/* Forget a range without unmapping it: something else is about to be mapped there. */
+void cpu_elrange_forget_range(struct cpu_epc *epc, uint64_t offset, uint64_t length);
+/* The mapping of the page at this offset: PROT_* bits, or -1 where there is none. */
+int cpu_elrange_prot(const struct cpu_epc *epc, uint64_t offset);
+/* The enclave known at this address, or NULL. */
+struct cpu_epc *cpu_elrange_find(uint64_t address);
 /* What a VMA would allow at most, page range by page range, as mmap or mprotect set it. */
 int cpu_elrange_protect(struct cpu_epc *epc, uint64_t offset, uint64_t length, int prot,
 			struct bawn_error *e);
@@ -294,6 +336,11 @@ int cpu_engine_start(struct bawn_error *e);
  */
 int cpu_enter_enclave(unsigned long rdi, unsigned long rsi, unsigned long rdx, unsigned int leaf,
 		      unsigned long r8, unsigned long r9, struct isa_run *run);
+/*
+ * Copy between memory that may not be there and memory that is: false if any
+ * of it faults. Needs the engine started.
+ */
+bool cpu_copy(void *to, const void *from, size_t n);
 /* True where CPUID inside an enclave faults (the CPU can, and the kernel lets us). */
 bool cpu_engine_faults_cpuid(void);
 /* Counters since the start, for tests and benchmarks. */

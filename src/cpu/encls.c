@@ -189,7 +189,8 @@ static int aug_locked(struct cpu_epc *epc, uint64_t offset, struct cpu_fault *f)
 		return fault_encls(epc, offset, f);
 	epc_intend(epc, EPC_AUG, offset, ISA_PAGE, epc->shared->pages + 1);
 	epcm_store(epc, offset,
-		   EPCM_VALID | EPCM_OF_PT(PT_REG) | SECINFO_R | SECINFO_W | SECINFO_PENDING);
+		   EPCM_VALID | EPCM_OF_PT(PT_REG) | SECINFO_R | SECINFO_W | SECINFO_PENDING |
+			   EPCM_MOST(SECINFO_RWX));
 	epc_intent_done(epc);
 	epc_touch(epc);
 	return 0;
@@ -256,7 +257,7 @@ int cpu_emodpr(struct cpu_epc *epc, uint64_t offset, const struct isa_secinfo *s
 
 static int modt_locked(struct cpu_epc *epc, uint64_t offset, unsigned pt, struct cpu_fault *f)
 {
-	uint64_t entry;
+	uint64_t entry, most;
 
 	if (offset >= epc_size(epc))
 		return fault_encls(epc, offset, f);
@@ -269,7 +270,8 @@ static int modt_locked(struct cpu_epc *epc, uint64_t offset, unsigned pt, struct
 		return ISA_PAGE_NOT_MODIFIABLE;
 	if (epc_state(epc) != EPC_INITIALISED)
 		return fault_gp(f);
-	epcm_store(epc, offset, EPCM_VALID | EPCM_OF_PT(pt) | SECINFO_MODIFIED);
+	most = pt == PT_TCS ? SECINFO_R | SECINFO_W : EPCM_MOST_OF(entry);
+	epcm_store(epc, offset, EPCM_VALID | EPCM_OF_PT(pt) | SECINFO_MODIFIED | EPCM_MOST(most));
 	epc_touch(epc);
 	return 0;
 }

@@ -118,7 +118,7 @@ static int acceptcopy_locked(struct cpu_epc *epc, uint64_t to, uint64_t from, ui
 
 	if (code)
 		return fault_pf(f, epc->base + from, code);
-	if ((entry & ~SECINFO_PR) != want)
+	if ((entry & ~(SECINFO_PR | EPCM_MOST(SECINFO_RWX))) != want)
 		return ISA_PAGE_ATTRIBUTES_MISMATCH;
 	memcpy(epc->alias + to, epc->alias + from, ISA_PAGE);
 	epcm_store(epc, to,

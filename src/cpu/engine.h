@@ -189,7 +189,10 @@ struct cpu_action {
  * timers): it installs those handlers by system calls that nobody can
  * interpose, so they are blocked while a thread is in an enclave.
  */
-#ifdef __GLIBC__
+#if defined(BAWN_PRELOAD)
+extern uint64_t cpu_libc_signals; /* it finds out at run time in which C library it is */
+#define LIBC_SIGNALS cpu_libc_signals
+#elif defined(__GLIBC__)
 #define LIBC_SIGNALS (UINT64_C(3) << 31) /* 32, 33 */
 #else
 #define LIBC_SIGNALS (UINT64_C(7) << 31) /* and 34 */
@@ -347,6 +350,23 @@ void cpu_signal_take(int sig, struct cpu_action *out);
 /* Give a trap signal back to the kernel's default action. */
 void cpu_signal_default(int sig);
 
+/*
+ * `bawn emulate` injects an engine of its own into programs, those that have
+ * one from libbawn included. Such a program's interposed names may be found
+ * before the injected ones, so while its own engine is off it passes on to this.
+ */
+struct cpu_front {
+	int (*action)(int sig, const struct cpu_action *act, struct cpu_action *old);
+	int (*mask)(int how, const uint64_t *set, uint64_t *old);
+	int (*altstack)(const struct cpu_altstack *ss, struct cpu_altstack *old, uint64_t sp);
+};
+#ifdef BAWN_PRELOAD
+#define FRONT_VISIBLE __attribute__((visibility("default")))
+#else
+#define FRONT_VISIBLE __attribute__((visibility("default"), weak))
+#endif
+extern const struct cpu_front bawn_emulate_signals FRONT_VISIBLE;
+
 /* ---- delivery ---- */
 
 struct cpu_verdict {
@@ -406,6 +426,8 @@ extern char cpu_window[], cpu_window_end[], cpu_window_deferred[];
 extern char cpu_aep[];       /* the ENCLU of cpu_enter_enclave, its AEP */
 extern char cpu_aep_fixup[]; /* where it goes after an exception */
 extern char cpu_raised_here[];
+extern char cpu_copy_here[], cpu_copy_failed[]; /* of cpu_copy_guarded */
+size_t cpu_copy_guarded(void *to, const void *from, size_t n); /* bytes not copied */
 /* Have the signal that was put off delivered, now that nothing is entered. */
 void cpu_raise_deferred(void);
 /* sigaltstack(2), called with the stack pointer at `from`. */

@@ -37,6 +37,23 @@
 
 uint32_t cpu_engine_on;
 
+#ifdef BAWN_PRELOAD
+const struct cpu_front bawn_emulate_signals = {
+	.action = cpu_signal_action,
+	.mask = cpu_signal_mask,
+	.altstack = cpu_signal_altstack,
+};
+static const struct cpu_front *other_engine(void)
+{
+	return NULL;
+}
+#else
+static const struct cpu_front *other_engine(void)
+{
+	return &bawn_emulate_signals;
+}
+#endif
+
 static struct cpu_action actions[SIGNALS + 1]; /* as the program sees them; under the lock */
 
 /* ---- actions ---- */
@@ -70,6 +87,8 @@ int cpu_signal_action(int sig, const struct cpu_action *act, struct cpu_action *
 	if (sig < 1 || sig > SIGNALS)
 		return -EINVAL;
 	if (!cpu_is_on()) {
+		if (other_engine())
+			return other_engine()->action(sig, act, old);
 		if (act) {
 			k = *act;
 			k.restorer = (uintptr_t)cpu_handler_restorer;
@@ -138,6 +157,8 @@ int cpu_signal_mask(int how, const uint64_t *set, uint64_t *old)
 	uint64_t real, asked = set ? *set & ~LIBC_SIGNALS : 0, before, traps;
 	long r;
 
+	if (!cpu_is_on() && other_engine())
+		return other_engine()->mask(how, set, old);
 	if (set && how != SIG_BLOCK && how != SIG_UNBLOCK && how != SIG_SETMASK)
 		return -EINVAL;
 	/*
@@ -187,6 +208,8 @@ int cpu_signal_altstack(const struct cpu_altstack *ss, struct cpu_altstack *old,
 	uint32_t mode;
 	bool on;
 
+	if (!cpu_is_on() && other_engine())
+		return other_engine()->altstack(ss, old, sp);
 	if (!t)
 		return (int)cpu_syscall(SYS_sigaltstack, (uintptr_t)ss, (uintptr_t)old, 0, 0);
 	before = t->alt;
@@ -261,6 +284,10 @@ int cpu_signals_take_over(struct bawn_error *e)
 
 	if (cpu_is_on())
 		return 0;
+	if (other_engine())
+		return err_set(e, BAWN_ERR_UNSUPPORTED,
+			       "this program runs under `bawn emulate`, which has an emulated CPU already: "
+			       "use the kernel device");
 	r = cpu_fork_page_init(e);
 	if (r)
 		return r;

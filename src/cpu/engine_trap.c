@@ -439,6 +439,10 @@ static struct cpu_verdict trap_outside(struct cpu_frame *f, struct cpu_thread *t
 		return enclu_outside(f, t);
 	if (exception && mc->trapno == VEC_GP && cpu_cpuid_emulate(mc))
 		return go_on;
+	if (exception && mc->rip == (uintptr_t)cpu_copy_here) {
+		mc->rip = (uintptr_t)cpu_copy_failed;
+		return go_on;
+	}
 	if (exception && t && t->deferred && mc->rip == (uintptr_t)cpu_raised_here) {
 		mc->rip += 2;
 		take_deferred(f, t);
@@ -464,6 +468,12 @@ struct cpu_verdict cpu_trap(struct cpu_frame *f, struct cpu_thread *t)
 		v = trap_outside(f, t);
 	errno = saved;
 	return v;
+}
+
+bool cpu_copy(void *to, const void *from, size_t n)
+{
+	/* With a record the thread's trap signals are not blocked. */
+	return cpu_thread_get() && cpu_copy_guarded(to, from, n) == 0;
 }
 
 /* ---- EENTER without a trap ---- */

@@ -404,6 +404,21 @@ cpu_enter_enclave:
 	.size	cpu_raise_deferred, . - cpu_raise_deferred
 
 /*
+ * size_t cpu_copy_guarded(void *to, const void *from, size_t n): a fault at its
+ * one access to memory ends it; the bytes that are left are its result.
+ */
+	function cpu_copy_guarded
+	.cfi_startproc
+	mov	%rdx, %rcx
+	place cpu_copy_here
+	rep movsb
+	place cpu_copy_failed
+	mov	%rcx, %rax
+	ret
+	.cfi_endproc
+	.size	cpu_copy_guarded, . - cpu_copy_guarded
+
+/*
  * long cpu_altstack_from(uint64_t from, const struct cpu_altstack *ss)
  *
  * The kernel refuses to change the alternate stack of a thread that runs on

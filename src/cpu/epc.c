@@ -22,6 +22,8 @@
 
 _Static_assert(sizeof(struct cpu_epc_shared) == EPC_SECS_OFF, "header page");
 _Static_assert(offsetof(struct cpu_epc_shared, generation) == 64, "header: generation");
+_Static_assert(offsetof(struct cpu_epc_shared, request) == 56, "header: request");
+_Static_assert(offsetof(struct cpu_epc_shared, granted) == 72, "header: granted");
 _Static_assert(offsetof(struct cpu_epc_shared, intent) == 128, "header: intent");
 _Static_assert(offsetof(struct cpu_epc_shared, measure) == 192, "header: measure");
 _Static_assert(offsetof(struct cpu_epc_shared, isvfamilyid) == 320, "header: isvfamilyid");
@@ -355,6 +357,7 @@ bool cpu_epcm_get(const struct cpu_epc *epc, uint64_t offset, struct cpu_epcm *o
 		.pr = e & SECINFO_PR,
 		.pt = (uint8_t)EPCM_PT(e),
 		.permissions = (uint8_t)(e & SECINFO_RWX),
+		.most = EPCM_MOST_OF(e),
 	};
 	return true;
 }
@@ -377,6 +380,16 @@ bool cpu_epc_initialised(const struct cpu_epc *epc)
 uint64_t cpu_epc_pages(const struct cpu_epc *epc)
 {
 	return __atomic_load_n(&epc->shared->pages, __ATOMIC_RELAXED);
+}
+
+uint64_t cpu_epc_granted(const struct cpu_epc *epc)
+{
+	return __atomic_load_n(&epc->shared->granted, __ATOMIC_ACQUIRE);
+}
+
+void cpu_epc_grant(struct cpu_epc *epc, uint64_t attributes)
+{
+	__atomic_fetch_or(&epc->shared->granted, attributes, __ATOMIC_ACQ_REL);
 }
 
 uint64_t cpu_epc_generation(const struct cpu_epc *epc)

@@ -100,6 +100,22 @@ void epc_unlock(struct cpu_epc *epc, uint64_t sigmask)
 	release_signals(sigmask);
 }
 
+bool cpu_epc_request_begin(struct cpu_epc *epc)
+{
+	uint64_t self = cpu_owner_self(), holder = 0;
+
+	while (!__atomic_compare_exchange_n(&epc->shared->request, &holder, self, false,
+					    __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		if (cpu_owner_alive(holder))
+			return false;
+	return true;
+}
+
+void cpu_epc_request_end(struct cpu_epc *epc)
+{
+	__atomic_store_n(&epc->shared->request, 0, __ATOMIC_RELEASE);
+}
+
 void epc_intend(struct cpu_epc *epc, enum epc_intent_op op, uint64_t offset, uint64_t length,
 		uint64_t pages)
 {

@@ -94,11 +94,15 @@ static int window_locked(struct load *l, uint64_t offset, uint64_t *pages, const
 	struct cpu_epc_shared *s = epc->shared;
 	const unsigned next = !(s->measure_current & 1);
 	uint64_t n = 1, entry = EPCM_VALID | (l->si->flags & (SECINFO_RWX | 0xff00));
+	uint64_t most = l->si->flags & SECINFO_RWX;
 
 	if (check_page(epc, offset, tcs_flawed, f) != 0)
 		return CPU_FAULT;
-	if (SECINFO_PT(l->si->flags) == PT_TCS)
+	if (SECINFO_PT(l->si->flags) == PT_TCS) {
 		entry &= ~SECINFO_RWX;
+		most = SECINFO_R | SECINFO_W;
+	}
+	entry |= EPCM_MOST(most);
 	while (n < *pages && offset + n * ISA_PAGE < epc->size &&
 	       !(epcm_load(epc, offset + n * ISA_PAGE) & EPCM_VALID))
 		n++;

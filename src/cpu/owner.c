@@ -55,8 +55,24 @@ static uint64_t namespace_id(const char *link)
 	return id;
 }
 
-/* Start time and state of a task from its "stat" file; false if it cannot be read. */
-static bool task_stat(const char *path, uint64_t *start, char *state)
+struct task {
+	char state;
+	uint64_t threads, start;
+};
+
+/* The number after the next space. */
+static const char *next_number(const char *p, uint64_t *v)
+{
+	p = p ? strchr(p, ' ') : NULL;
+	*v = 0;
+	if (p)
+		for (p++; *p >= '0' && *p <= '9'; p++)
+			*v = *v * 10 + (uint64_t)(*p - '0');
+	return p;
+}
+
+/* What the "stat" file of a task says; false if it cannot be read. */
+static bool task_stat(const char *path, struct task *t)
 {
 	char text[1024];
 	const char *p;
@@ -74,17 +90,19 @@ static bool task_stat(const char *path, uint64_t *start, char *state)
 	p = strrchr(text, ')');
 	if (!p || p[1] != ' ')
 		return false;
-	*state = p[2];
-	/* The state is field 3, the start time field 22 (proc(5)). */
-	for (int field = 2; field < 22; field++) {
-		p = strchr(p + 1, ' ');
-		if (!p)
-			return false;
+	t->state = p[2];
+	/* The state is field 3, the number of threads 20, the start time 22 (proc(5)). */
+	p += 2;
+	for (int field = 4; p && field <= 22; field++) {
+		uint64_t v;
+
+		p = next_number(p, &v);
+		if (field == 20)
+			t->threads = v;
+		if (field == 22)
+			t->start = v;
 	}
-	*start = 0;
-	for (p++; *p >= '0' && *p <= '9'; p++)
-		*start = *start * 10 + (uint64_t)(*p - '0');
-	return true;
+	return p != NULL;
 }
 
 /* Kept per thread; a forked child has another thread id and asks anew. */
@@ -93,36 +111,57 @@ static _Thread_local struct {
 	uint64_t owner;
 } self __attribute__((tls_model("initial-exec")));
 
+/* The name of the thread whose "stat" this is. */
+static uint64_t owner_of(uint64_t tid, const char *stat)
+{
+	uint64_t space = namespace_id("/proc/self/ns/pid") + namespace_id("/proc/self/ns/time");
+	struct task t = { 0 };
+
+	if (!task_stat(stat, &t))
+		t.start = 0;
+	return (tid & TID_MASK) | (t.start & START_MASK) << TID_BITS | space << (TID_BITS + START_BITS);
+}
+
 uint64_t cpu_owner_self(void)
 {
 	long tid = syscall(SYS_gettid);
-	uint64_t start = 0, space;
-	char state;
 
-	if (self.tid == tid)
-		return self.owner;
-	if (!task_stat("/proc/thread-self/stat", &start, &state))
-		start = 0;
-	space = namespace_id("/proc/self/ns/pid") + namespace_id("/proc/self/ns/time");
-	self.owner = ((uint64_t)tid & TID_MASK) | (start & START_MASK) << TID_BITS |
-		     space << (TID_BITS + START_BITS);
-	self.tid = tid;
+	if (self.tid != tid) {
+		self.owner = owner_of((uint64_t)tid, "/proc/thread-self/stat");
+		self.tid = tid;
+	}
 	return self.owner;
 }
 
-bool cpu_owner_alive(uint64_t owner)
+uint64_t cpu_owner_process(void)
 {
-	char path[40], state;
-	uint64_t start;
+	return owner_of((uint64_t)syscall(SYS_getpid), "/proc/self/stat");
+}
+
+/* whole: of a process any thread will do, not only the one that gave the process its number. */
+static bool is_alive(uint64_t owner, bool whole)
+{
+	struct task t = { 0 };
+	char path[40];
 
 	if (owner_space(owner) != owner_space(cpu_owner_self()))
 		return true;
 	if (kill((pid_t)owner_tid(owner), 0) != 0 && errno == ESRCH)
 		return false;
 	snprintf(path, sizeof(path), "/proc/%u/stat", (unsigned)owner_tid(owner));
-	if (!task_stat(path, &start, &state))
+	if (!task_stat(path, &t))
 		return true;
-	if (state == 'Z' || state == 'X')
+	if ((t.state == 'Z' || t.state == 'X') && !(whole && t.threads > 1))
 		return false;
-	return owner_start(owner) == 0 || owner_start(owner) == (start & START_MASK);
+	return owner_start(owner) == 0 || owner_start(owner) == (t.start & START_MASK);
+}
+
+bool cpu_owner_alive(uint64_t owner)
+{
+	return is_alive(owner, false);
+}
+
+bool cpu_owner_process_alive(uint64_t owner)
+{
+	return is_alive(owner, true);
 }

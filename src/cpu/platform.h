@@ -5,6 +5,7 @@
 #include "cpu/cpu.h"
 
 #define PLATFORM_FILE "platform"
+#define PLATFORM_EPC_FILE "epc" /* src/preload/pool.c's */
 #define PLATFORM_FILE_MAX 8192
 
 #define EPC_DEFAULT_BYTES (UINT64_C(128) << 20)

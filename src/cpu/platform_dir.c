@@ -1,5 +1,6 @@
 /*
- * A platform on disk: a directory (0700) with one file (0600). It is made
+ * A platform on disk: a directory (0700) with one file (0600), and beside it
+ * the count of its EPC in use, if `bawn emulate` made one. It is made
  * beside its place and renamed into it, and changed by renaming a new file
  * over the old one, so that it is never half there.
  */
@@ -325,7 +326,8 @@ static int only_ours(int fd, const char *dir, struct bawn_error *e)
 	}
 	while ((entry = readdir(d)) && r == 0)
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-		    strcmp(entry->d_name, PLATFORM_FILE) != 0)
+		    strcmp(entry->d_name, PLATFORM_FILE) != 0 &&
+		    strcmp(entry->d_name, PLATFORM_EPC_FILE) != 0)
 			r = err_set(e, BAWN_ERR_DENIED,
 				    "%s also holds \"%.60s\", which is no part of a platform: move it "
 				    "away first", dir, entry->d_name);
@@ -370,7 +372,8 @@ int cpu_platform_remove(const char *dir, struct bawn_error *e)
 		r = only_ours(fd, dir, e);
 	if (r == 0)
 		r = wipe_file(fd, e);
-	if (r == 0 && (unlinkat(fd, PLATFORM_FILE, 0) != 0 || rmdir(dir) != 0))
+	if (r == 0 && ((unlinkat(fd, PLATFORM_EPC_FILE, 0) != 0 && errno != ENOENT) ||
+		       unlinkat(fd, PLATFORM_FILE, 0) != 0 || rmdir(dir) != 0))
 		r = err_sys(e, "removing %s", dir);
 	close(fd);
 	return r;

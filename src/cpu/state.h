@@ -37,9 +37,10 @@ struct cpu_epc_shared {
 	uint64_t size;  /* of ELRANGE; never changes after ECREATE */
 	uint64_t lock;  /* owner (cpu_owner_self) or 0 */
 	uint64_t pages; /* valid ones */
-	uint64_t reserved1;
+	uint64_t request; /* owner of the driver's request under way, or 0 */
 	uint64_t generation; /* alone in its cache line: polled at every entry */
-	uint8_t reserved2[56];
+	uint64_t granted; /* attributes that the driver has granted beyond the usual ones */
+	uint8_t reserved2[48];
 	struct {
 		uint32_t op;
 		uint32_t measure; /* EPC_ADD: which measure becomes current */
@@ -54,8 +55,15 @@ struct cpu_epc_shared {
 	uint8_t reserved4[3744];
 };
 
-/* EPCM entry: SECINFO.FLAGS as the SDM lays them out, and a valid bit. */
+/*
+ * EPCM entry: SECINFO.FLAGS as the SDM lays them out, a valid bit, and what no
+ * EPCM has: the most that a driver lets the page be mapped with, for whoever
+ * plays one.
+ */
 #define EPCM_VALID (UINT64_C(1) << 63)
+#define EPCM_MOST_SHIFT 48
+#define EPCM_MOST(rwx) ((uint64_t)((rwx) & SECINFO_RWX) << EPCM_MOST_SHIFT)
+#define EPCM_MOST_OF(e) ((uint8_t)((e) >> EPCM_MOST_SHIFT & SECINFO_RWX))
 #define EPCM_PT(e) ((unsigned)((e) >> 8) & 0xff)
 #define EPCM_OF_PT(pt) ((uint64_t)(pt) << 8)
 
