@@ -83,6 +83,8 @@ tests: $(TEST_BIN) $(PROG_BIN) $(REPLAY_BIN) ## build the tests
 
 # Enclaves are compiled and linked by rules of their own; they add to `enclaves`.
 -include enclaves/enclaves.mk
+# So is what `bawn emulate` injects.
+-include src/preload/preload.mk
 
 # ---- objects ----
 
@@ -103,6 +105,7 @@ $(BUILD)/obj/%.o: %.S $(FLAGS_FILE)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -Wa,--noexecstack -MMD -MP -c -o $@ $<
 $(BUILD)/obj/src/base/version.o: CPPFLAGS_ALL += -DBAWN_VERSION='"$(VERSION)"'
 $(BUILD)/obj/src/base/version.o: VERSION
+$(BUILD)/obj/src/cli/cmd_emulate.o: CPPFLAGS_ALL += -DBAWN_LIBDIR='"$(LIBDIR)/bawn"'
 
 # ---- libraries and command ----
 
@@ -209,7 +212,8 @@ $(BUILD)/bawn.pc: tools/bawn.pc.in VERSION FORCE
 MAN_PAGES := $(wildcard man/*.[1-8])
 # FILE:TARGET, in the order of installing; links are made afterwards.
 INSTALLED = $(CLI):$(BINDIR)/bawn include/bawn.h:$(INCDIR)/bawn.h $(STATIC):$(LIBDIR)/libbawn.a \
-	$(SHARED):$(LIBDIR)/$(notdir $(SHARED)) $(BUILD)/bawn.pc:$(LIBDIR)/pkgconfig/bawn.pc \
+	$(SHARED):$(LIBDIR)/$(notdir $(SHARED)) $(PRELOAD):$(LIBDIR)/bawn/$(notdir $(PRELOAD)) \
+	$(BUILD)/bawn.pc:$(LIBDIR)/pkgconfig/bawn.pc \
 	$(BUILD)/completion/bawn.bash:$(DATADIR)/bash-completion/completions/bawn \
 	$(BUILD)/completion/_bawn:$(DATADIR)/zsh/site-functions/_bawn \
 	$(BUILD)/completion/bawn.fish:$(DATADIR)/fish/vendor_completions.d/bawn.fish \

@@ -85,6 +85,8 @@ const char *cli_value_at(const struct cli *c, const char *name, size_t i);
  * as it is if the option was not given. 0, or CLI_USAGE after saying so.
  */
 int cli_number(struct cli *c, const char *name, uint64_t min, uint64_t max, uint64_t *out);
+/* The same for a size in bytes, not 0: "4096", "128M"; K, M and G are powers of 1024. */
+int cli_size(struct cli *c, const char *name, uint64_t *out);
 
 /*
  * An instant, 2026-03-05T10:50:03Z, 2026-03-05 (0:00 UTC) or seconds since

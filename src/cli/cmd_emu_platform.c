@@ -118,29 +118,9 @@ static const struct cli_option create_options[] = {
 	{ 0 }
 };
 
-/* "128M": a whole number, perhaps with a unit of 1024, 1024^2 or 1024^3. */
-static bool parse_size(const char *s, uint64_t *out)
-{
-	static const char units[] = "KMG";
-	uint64_t n = 0;
-	const char *unit;
-
-	if (*s < '0' || *s > '9')
-		return false;
-	for (; *s >= '0' && *s <= '9'; s++)
-		if (!mul_u64(n, 10, &n) || !add_u64(n, (uint64_t)(*s - '0'), &n))
-			return false;
-	if (*s == '\0') {
-		*out = n;
-		return true;
-	}
-	unit = strchr(units, *s);
-	return unit && s[1] == '\0' && mul_u64(n, UINT64_C(1) << (10 * (unit - units + 1)), out);
-}
-
 static int run_create(struct cli *c)
 {
-	const char *hex = cli_value(c, "lepubkeyhash"), *epc = cli_value(c, "epc");
+	const char *hex = cli_value(c, "lepubkeyhash");
 	struct cpu_platform_options opt = {
 		.launch_locked = cli_flag(c, "locked-launch"),
 		.sgx1 = cli_flag(c, "sgx1"),
@@ -154,9 +134,9 @@ static int run_create(struct cli *c)
 		return cli_usage(c, "--lepubkeyhash: not 64 hexadecimal digits");
 	if (hex)
 		opt.lepubkeyhash = hash;
-	if (epc && (!parse_size(epc, &opt.epc_size) || opt.epc_size == 0))
-		return cli_usage(c, "--epc: %s is not a size", epc);
-	rc = directory(c, dir);
+	rc = cli_size(c, "epc", &opt.epc_size);
+	if (!rc)
+		rc = directory(c, dir);
 	if (rc)
 		return rc;
 	if (cpu_platform_create(dir, &opt, &e))

@@ -11,6 +11,7 @@
 	X(sign)                                                                                    \
 	X(verify)                                                                                  \
 	X(collateral)                                                                              \
+	X(emulate)                                                                                 \
 	X(emu)                                                                                     \
 	X(help)                                                                                    \
 	X(completion)

@@ -133,6 +133,35 @@ bool cli_flag(const struct cli *c, const char *name)
 	return cli_value_at(c, name, 0) != NULL;
 }
 
+/* "128M": a whole number, perhaps with a unit of 1024, 1024^2 or 1024^3. */
+static bool parse_size(const char *s, uint64_t *out)
+{
+	static const char units[] = "KMG";
+	uint64_t n = 0;
+	const char *unit;
+
+	if (*s < '0' || *s > '9')
+		return false;
+	for (; *s >= '0' && *s <= '9'; s++)
+		if (!mul_u64(n, 10, &n) || !add_u64(n, (uint64_t)(*s - '0'), &n))
+			return false;
+	if (*s == '\0') {
+		*out = n;
+		return true;
+	}
+	unit = strchr(units, *s);
+	return unit && s[1] == '\0' && mul_u64(n, UINT64_C(1) << (10 * (unit - units + 1)), out);
+}
+
+int cli_size(struct cli *c, const char *name, uint64_t *out)
+{
+	const char *s = cli_value(c, name);
+
+	if (s && (!parse_size(s, out) || *out == 0))
+		return cli_usage(c, "--%s: %s is not a size", name, s);
+	return 0;
+}
+
 int cli_number(struct cli *c, const char *name, uint64_t min, uint64_t max, uint64_t *out)
 {
 	const char *s = cli_value(c, name);
