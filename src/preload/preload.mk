@@ -8,7 +8,7 @@ PRELOAD       := $(BUILD)/libbawn_emulate.so
 
 PRELOAD_CFLAGS := -std=c11 -O2 -g $(WARN) -DBAWN_PRELOAD -D_GNU_SOURCE -Iinclude -Isrc -fPIC \
 	-fvisibility=hidden -ftls-model=initial-exec -fno-stack-protector -fcf-protection=none \
-	-fno-tree-loop-distribute-patterns -ffunction-sections -fdata-sections -U_FORTIFY_SOURCE
+	-ffunction-sections -fdata-sections -U_FORTIFY_SOURCE
 
 # The inside has a C library of its own; the names face the host's.
 PRELOAD_NAMES_SRC  := src/preload/names.c src/cpu/signal_names.c
