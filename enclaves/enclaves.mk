@@ -62,6 +62,21 @@ endef
 $(eval $(call enclave_rule,witness))
 $(eval $(call enclave_rule,provision,common))
 $(eval $(call enclave_rule,quote,common))
+$(eval $(call enclave_rule,launch,common))
+
+# Whose white lists the launch enclave takes: a file of 128 hexadecimal digits, the root's public
+# point. It is measured; a release gives its own, a build tree has one to play with.
+LAUNCH_ROOT ?= $(BUILD)/keys/launch-root.pub
+$(BUILD)/keys/launch-root.pub: | $(CLI)
+	@mkdir -p $(@D)
+	$(Q)rm -f $(BUILD)/keys/launch-root.pem
+	$(Q)$(CLI) sign --p256 --new-key $(BUILD)/keys/launch-root.pem | sed 's/.* public key //' >$@
+$(ENCLAVE_BUILD)/generated/launch_root.h: $(LAUNCH_ROOT)
+	@mkdir -p $(@D)
+	@grep -qxE '[0-9a-fA-F]{128}' $< || { echo "$<: 128 hexadecimal digits expected"; exit 1; }
+	@{ echo 'static const uint8_t launch_root[64] = {'; sed 's/../0x&, /g' $<; echo '};'; } >$@
+$(call enclave_obj,enclaves/launch/lists.c): $(ENCLAVE_BUILD)/generated/launch_root.h
+$(call enclave_obj,enclaves/launch/lists.c): ENCLAVE_EXTRA := -I$(ENCLAVE_BUILD)/generated
 
 # Development keys belong to this build tree alone: they are made here and go with it.
 $(BUILD)/keys/%.pem: | $(CLI)
@@ -86,6 +101,8 @@ $(eval $(call sign_rule,witness-kss,witness,witness-kss,development))
 # Keys of the provisioning enclave's signer are what a platform is known by: it has its own.
 $(eval $(call sign_rule,provision,provision,provision,provision))
 $(eval $(call sign_rule,quote,quote,quote,development))
+# As is the launch enclave's signer: a platform is locked to it.
+$(eval $(call sign_rule,launch,launch,launch,launch))
 
 # What, besides the sources, decides a measurement.
 define ENCLAVE_TOOLS

@@ -32,6 +32,7 @@ static const struct cli_option options[] = {
 	{ .name = "public-key", .value = "PEM", .help = "second step: the signer's public key" },
 	{ .name = "size", .value = "BYTES", .help = "size of an SGXS stream that leaves it open" },
 	{ .name = "new-key", .value = "FILE", .help = "make a key for signing, and nothing else" },
+	{ .name = "p256", .help = "with --new-key: a key for white lists, not for enclaves" },
 	CLI_OPT_JSON,
 	{ 0 }
 };
@@ -86,19 +87,46 @@ static int write_new(const char *path, const struct buf *b, struct bawn_error *e
 	return rc;
 }
 
+/* What others know a key by: MRSIGNER, or the public point of one for white lists. */
+struct known_by {
+	const char *json, *text;
+	uint8_t p[64];
+	size_t n;
+};
+
+static int make_key(struct crypto_key **key, bool p256, struct known_by *by, struct bawn_error *e)
+{
+	uint8_t modulus[CRYPTO_RSA_BYTES], d[32];
+	int rc;
+
+	if (p256) {
+		*by = (struct known_by){ .json = "public_key", .text = "public key", .n = 64 };
+		rc = crypto_key_new_p256(key, e);
+		if (rc == 0)
+			rc = crypto_key_p256(*key, d, by->p, e);
+		wipe(d, sizeof(d));
+		return rc;
+	}
+	*by = (struct known_by){ .json = "mrsigner", .text = "MRSIGNER", .n = 32 };
+	rc = crypto_key_new_rsa3(key, e);
+	if (rc == 0)
+		rc = crypto_key_rsa3_modulus(*key, modulus, e);
+	if (rc == 0)
+		crypto_sha256(modulus, sizeof(modulus), by->p);
+	return rc;
+}
+
 static int new_key(struct cli *c, const char *path)
 {
-	uint8_t modulus[CRYPTO_RSA_BYTES], mrsigner[32];
 	struct crypto_key *key = NULL;
 	struct bawn_error e = { 0 };
-	char hex[65];
+	struct known_by by;
+	char hex[129];
 	struct buf pem;
 	int rc;
 
 	buf_init(&pem, KEY_MAX_SIZE);
-	rc = crypto_key_new_rsa3(&key, &e);
-	if (rc == 0)
-		rc = crypto_key_rsa3_modulus(key, modulus, &e);
+	rc = make_key(&key, cli_flag(c, "p256"), &by, &e);
 	if (rc == 0)
 		rc = crypto_key_to_pem(key, &pem, &e);
 	if (rc == 0)
@@ -107,17 +135,16 @@ static int new_key(struct cli *c, const char *path)
 	buf_free(&pem);
 	if (rc)
 		return cli_fail(c, NULL, &e);
-	crypto_sha256(modulus, sizeof(modulus), mrsigner);
 	if (cli_flag(c, "json")) {
 		struct json *j = cli_json(c);
 
 		json_open(j, NULL, '{');
 		json_string(j, "key", path);
-		json_hex(j, "mrsigner", mrsigner, sizeof(mrsigner));
+		json_hex(j, by.json, by.p, by.n);
 		json_close(j, '}');
 	} else {
-		hex_encode(mrsigner, sizeof(mrsigner), hex);
-		printf("%s: a new key, MRSIGNER %s\n", path, hex);
+		hex_encode(by.p, by.n, hex);
+		printf("%s: a new key, %s %s\n", path, by.text, hex);
 	}
 	return CLI_OK;
 }
@@ -427,6 +454,8 @@ static int run(struct cli *c)
 
 	if (key_path)
 		return c->argc ? cli_usage(c, "--new-key takes no enclave") : new_key(c, key_path);
+	if (cli_flag(c, "p256"))
+		return cli_usage(c, "--p256 goes with --new-key: enclaves are signed with RSA-3072");
 	if (c->argc != 1)
 		return cli_usage(c, "which enclave?");
 	rc = check_arguments(c);

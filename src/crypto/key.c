@@ -4,10 +4,12 @@
 
 #include <openssl/bio.h>
 #include <openssl/bn.h>
+#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <stdlib.h>
+#include <string.h>
 
 static int wrap(struct crypto_key **out, EVP_PKEY *pkey, struct bawn_error *e)
 {
@@ -75,6 +77,36 @@ int crypto_key_new_rsa3(struct crypto_key **out, struct bawn_error *e)
 	if (!pkey)
 		return err_set(e, BAWN_ERR_CRYPTO, "OpenSSL: cannot generate an RSA-3072 key");
 	return wrap(out, pkey, e);
+}
+
+int crypto_key_new_p256(struct crypto_key **out, struct bawn_error *e)
+{
+	EVP_PKEY *pkey = EVP_EC_gen("P-256");
+
+	if (!pkey)
+		return err_set(e, BAWN_ERR_CRYPTO, "OpenSSL: cannot generate a P-256 key");
+	return wrap(out, pkey, e);
+}
+
+int crypto_key_p256(const struct crypto_key *k, uint8_t d[32], uint8_t xy[64],
+		    struct bawn_error *e)
+{
+	char group[32] = "";
+	BIGNUM *secret = NULL;
+	int rc = 0;
+
+	if (!EVP_PKEY_is_a(k->pkey, "EC") ||
+	    EVP_PKEY_get_group_name(k->pkey, group, sizeof(group), NULL) != 1 ||
+	    strcmp(group, "prime256v1") != 0)
+		rc = err_set(e, BAWN_ERR_UNSUPPORTED, "not a P-256 key");
+	else if (EVP_PKEY_get_bn_param(k->pkey, OSSL_PKEY_PARAM_PRIV_KEY, &secret) != 1 ||
+		 BN_bn2binpad(secret, d, 32) != 32)
+		rc = err_set(e, BAWN_ERR_UNSUPPORTED, "not a private P-256 key");
+	else
+		rc = crypto_p256_public(d, xy, e);
+	BN_clear_free(secret);
+	ERR_clear_error();
+	return rc;
 }
 
 int crypto_key_to_pem(const struct crypto_key *k, struct buf *out, struct bawn_error *e)

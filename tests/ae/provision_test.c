@@ -104,10 +104,11 @@ static void test_arguments(struct world *w)
 	kit_report(w->caller, &w->target, data, &r);
 #define ASK(want, what)                                                                            \
 	do {                                                                                       \
+		bool answered;                                                                     \
+                                                                                                   \
 		status = 1;                                                                        \
-		ok(bawn_ecall(w->pce, AE_PCE_GET_PC_INFO, &ms, &status, &e) == 0 && status == 0 && \
-			   ms.answer == (want),                                                    \
-		   "%s: %s", what, ae_status_name(ms.answer));                                     \
+		answered = bawn_ecall(w->pce, AE_PCE_GET_PC_INFO, &ms, &status, &e) == 0 && status == 0;   \
+		ok(answered && ms.answer == (want), "%s: %s", what, ae_status_name(ms.answer));    \
 		ms = good;                                                                         \
 	} while (0)
 	ms.suite = 2;

@@ -375,10 +375,11 @@ static void test_arguments(struct world *w)
 		return;
 #define ASK(want, what)                                                                            \
 	do {                                                                                       \
+		bool answered;                                                                     \
+                                                                                                   \
 		status = 1;                                                                        \
-		ok(bawn_ecall(w->qe, AE_QE_GEN_QUOTE, &ms, &status, &e) == 0 && status == 0 &&     \
-			   ms.answer == (want),                                                    \
-		   "%s: %s", what, ae_status_name(ms.answer));                                     \
+		answered = bawn_ecall(w->qe, AE_QE_GEN_QUOTE, &ms, &status, &e) == 0 && status == 0;   \
+		ok(answered && ms.answer == (want), "%s: %s", what, ae_status_name(ms.answer));    \
 		ms = good;                                                                         \
 	} while (0)
 	ASK(AE_SUCCESS, "what is right");

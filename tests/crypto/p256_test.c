@@ -102,8 +102,33 @@ static void test_scalar(void)
 	is_int(crypto_p256_public(n, xy, NULL), BAWN_ERR_USAGE, "nor is the order one");
 }
 
+static void test_key(void)
+{
+	struct crypto_key *k = NULL, *again = NULL, *rsa = NULL;
+	uint8_t d[32], d2[32], xy[64], xy2[64], digest[32] = { 1 }, rs[64];
+	struct bawn_error e = { 0 };
+	struct buf pem;
+
+	buf_init(&pem, 4096);
+	is_int(crypto_key_new_p256(&k, &e), 0, "a new P-256 key");
+	is_int(crypto_key_p256(k, d, xy, &e), 0, "its scalar and point");
+	is_int(crypto_p256_sign(d, digest, rs, &e), 0, "signs");
+	is_int(crypto_p256_verify(xy, digest, rs, &e), 0, "and verifies");
+	is_int(crypto_key_to_pem(k, &pem, &e), 0, "as PEM");
+	is_int(crypto_key_from_pem(&again, pem.p, pem.n, &e), 0, "and back");
+	is_int(crypto_key_p256(again, d2, xy2, &e), 0, "its scalar and point");
+	ok(!memcmp(d, d2, 32) && !memcmp(xy, xy2, 64), "are the same");
+	is_int(crypto_key_new_rsa3(&rsa, &e), 0, "an RSA key");
+	is_int(crypto_key_p256(rsa, d, xy, NULL), BAWN_ERR_UNSUPPORTED, "is none");
+	crypto_key_free(&k);
+	crypto_key_free(&again);
+	crypto_key_free(&rsa);
+	buf_free(&pem);
+}
+
 int main(void)
 {
+	test_key();
 	test_verify();
 	test_ranges();
 	test_scalar();

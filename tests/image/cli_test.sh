@@ -156,6 +156,8 @@ if command -v python3 >/dev/null; then
 		"2 $mrenclave" "measure in JSON"
 	is "$("$bawn" sign --json -k "$key" -o "$tmp/b.so" "$tmp/a.so" | field 'd["mrenclave"], d["product"]')" \
 		"$mrenclave 7" "sign in JSON"
+	is "$("$bawn" sign --json --p256 --new-key "$tmp/list.pem" | field 'len(d["public_key"])')" 128 \
+		"a key for white lists, and its public half"
 	is "$("$bawn" sign --json --new-key "$tmp/key2.pem" | field 'len(d["mrsigner"])')" 64 \
 		"a new key in JSON"
 else
