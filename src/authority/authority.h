@@ -109,6 +109,13 @@ struct authority_subject {
 	const char *cgroup;  /* version 2 path; NULL: not known */
 };
 
+/*
+ * Whether all conditions of the match hold, its operations left aside. What is
+ * not known holds if `unknown` says so. identity may be NULL.
+ */
+bool authority_matches(const struct wire_match *m, const struct authority_subject *s,
+		       const struct wire_identity *identity, bool unknown);
+
 struct authority_entries; /* grants and revocations, below */
 
 /*
@@ -201,7 +208,9 @@ bool authority_entries_damaged(const struct authority_entries *x);
  * while `locked`; BAWN_ERR_MEMORY: the list is full.
  */
 struct authority_change {
-	uint64_t id, lifted, blocker;
+	uint64_t id;
+	uint64_t lifted;  /* the equal entry of the other kind that it replaced, or 0 */
+	uint64_t blocker; /* a grant: a revocation that may still stand in its way, or 0 */
 	bool kept;
 };
 int authority_entries_add(struct authority_entries *x, const struct wire_entry *entry,
@@ -209,10 +218,12 @@ int authority_entries_add(struct authority_entries *x, const struct wire_entry *
 			  struct authority_change *out, struct bawn_error *e);
 /*
  * Remove an entry: what the policy file says is in force again. BAWN_ERR_DENIED:
- * a revocation while locked. BAWN_ERR_NOT_FOUND. If that cannot be written, nothing changes.
+ * a revocation while locked; BAWN_ERR_NOT_FOUND. A grant is gone at once, and
+ * *kept tells whether on disk too; a revocation that can not be removed from
+ * the disk stays, and the error is returned.
  */
 int authority_entries_remove(struct authority_entries *x, uint64_t id, bool locked,
-			     struct wire_entry *removed, struct bawn_error *e);
+			     struct wire_entry *removed, bool *kept, struct bawn_error *e);
 /* Drop grants that are over, and write anew what could not be kept; call now and then. */
 int authority_entries_tidy(struct authority_entries *x, uint64_t now, struct bawn_error *e);
 /* The i-th entry in ascending order of ids, or NULL. */

@@ -44,6 +44,20 @@ struct wire_layout {
 	/* What is wrong with fields that are right one by one, in a phrase; NULL: nothing, or no such rule. */
 	const char *(*flaw)(const void *host);
 };
+/* For tables: F_UINT(struct role_closed, conn) and so on; LAYOUT(struct, title, table, .flaw = ...). */
+#define WIRE_AT_(S, m) .name = #m, .offset = offsetof(S, m), .size = sizeof(((S *)0)->m)
+#define F_UINT(S, m) { WIRE_AT_(S, m), .kind = WIRE_UINT, .each = sizeof(((S *)0)->m) }
+#define F_MAX(S, m, most)                                                                          \
+	{ WIRE_AT_(S, m), .kind = WIRE_UINT, .each = sizeof(((S *)0)->m), .max = (most) }
+#define F_UINTS(S, m) { WIRE_AT_(S, m), .kind = WIRE_UINT, .each = sizeof(((S *)0)->m[0]) }
+#define F_BOOL(S, m) { WIRE_AT_(S, m), .kind = WIRE_BOOL }
+#define F_BYTES(S, m) { WIRE_AT_(S, m), .kind = WIRE_BYTES }
+#define F_TEXT(S, m) { WIRE_AT_(S, m), .kind = WIRE_TEXT }
+#define F_ZERO(n) { .name = "reserved", .kind = WIRE_ZERO, .size = (n) }
+#define F_PART(S, m, layout) { WIRE_AT_(S, m), .kind = WIRE_PART, .part = &(layout) }
+#define LAYOUT(S, title, table, ...)                                                               \
+	{ .name = (title), .field = (table), .fields = ARRAY_LEN(table), .host = sizeof(S), __VA_ARGS__ }
+
 /* Bytes of the fields on the wire. */
 size_t wire_size(const struct wire_layout *l);
 /* Append the fields of *in. A text that is not printable ASCII is cut before the first such byte. */
