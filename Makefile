@@ -189,7 +189,7 @@ bench: all $(BENCH_BIN)         ## measure; a table, and build/bench.json
 $(BUILD)/bench/%_bench: $(BUILD)/obj/bench/%_bench.o $(BENCH_OBJ) $(INTERNAL)
 	@mkdir -p $(@D)
 	$(call say,LD)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS_ALL)
 
 # ---- installing ----
 
