@@ -258,7 +258,7 @@ static bool read_identities(struct jread *r, struct attest_tcb_info *t)
 		m.version = (uint8_t)version;
 		t->module[++t->module_count] = m;
 	}
-	return !r->failed;
+	return !r->failed && (i != SIZE_MAX || jread_fail(r, "no TDX modules in tdxModuleIdentities"));
 }
 
 /* ---- all of it ---- */

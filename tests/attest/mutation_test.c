@@ -404,6 +404,7 @@ static void test_tdx_fields(void)
 		{ "\"tdxtcbcomponents\"", "\"others\"", "a TDX level without TDX components" },
 		{ "\"tdxModuleIdentities\":[", "\"tdxModuleIdentities\":[{\"id\":\"TDX_01\",\"mrsigner\":\"\"},", "a malformed identity" },
 		{ "\"tdxModuleIdentities\":[", "\"tdxModuleIdentities\":[7,", "an identity that is a number" },
+		{ "\"tdxModuleIdentities\":[", "\"tdxModuleIdentities\":[],\"others\":[", "an empty list of identities" },
 	};
 	static const struct text_case good[] = {
 		{ "\"TDX_01\"", "\"tdx_01\"", "a module's id in small letters" },
