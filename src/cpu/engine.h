@@ -281,6 +281,7 @@ struct cpu_thread {
 	/* What the program asked for, which the kernel does not know. */
 	struct cpu_altstack alt;
 	uint64_t traps_blocked;
+	uint64_t libc_held; /* of LIBC_SIGNALS: blocked by us while inside, not by the thread */
 	struct cpu_scope scope[SCOPES];
 	uint32_t scopes;
 
@@ -391,8 +392,13 @@ void cpu_release_held(struct cpu_thread *t);
  * the mask should be.
  */
 uint64_t cpu_settle_scopes(struct cpu_thread *t, uint64_t sp, uint64_t mask);
-/* The kernel's mask on leaving an enclave: the C library's signals as they were before. */
-uint64_t cpu_mask_outside(const struct cpu_thread *t, uint64_t mask);
+/*
+ * The kernel's mask on entering an enclave, where the C library's signals have to
+ * wait, and on leaving it: as they were before. (A thread may block them itself:
+ * those of musl's timers do, and would die of theirs.)
+ */
+uint64_t cpu_mask_inside(struct cpu_thread *t, uint64_t mask);
+uint64_t cpu_mask_outside(struct cpu_thread *t, uint64_t mask);
 /* Is this stack pointer on that alternate stack? */
 bool cpu_on_altstack(const struct cpu_altstack *a, uint64_t sp);
 /* The signal that the kernel makes of an exception: number, siginfo, trapno and all in the frame. */

@@ -65,9 +65,19 @@ void cpu_release_held(struct cpu_thread *t)
 		}
 }
 
-uint64_t cpu_mask_outside(const struct cpu_thread *t, uint64_t mask)
+uint64_t cpu_mask_inside(struct cpu_thread *t, uint64_t mask)
 {
-	return (mask & ~LIBC_SIGNALS) | (t && t->scopes ? SCOPE_SIGNAL : 0);
+	t->libc_held |= LIBC_SIGNALS & ~mask;
+	return mask | LIBC_SIGNALS;
+}
+
+uint64_t cpu_mask_outside(struct cpu_thread *t, uint64_t mask)
+{
+	if (!t)
+		return mask;
+	mask &= ~t->libc_held;
+	t->libc_held = 0;
+	return mask | (t->scopes ? SCOPE_SIGNAL : 0);
 }
 
 /*

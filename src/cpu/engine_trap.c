@@ -234,7 +234,7 @@ static struct cpu_verdict enclu_outside(struct cpu_frame *f, struct cpu_thread *
 		return report(f, t, &fault);
 	went_inside(t, m, &r);
 	regs_to_frame(&r, f);
-	f->uc.sigmask |= LIBC_SIGNALS;
+	f->uc.sigmask = cpu_mask_inside(t, f->uc.sigmask);
 	return go_inside;
 }
 
@@ -499,6 +499,7 @@ int cpu_enter_fast(struct cpu_entry *e, uint64_t rflags)
 	t->state = STATE_ENTERING;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	mask = cpu_mask_swap(SIG_BLOCK, LIBC_SIGNALS);
+	cpu_mask_inside(t, mask);
 	cpu_settle_scopes(t, e->rsp, mask);
 	if (mask & TRAP_SIGNALS) {
 		/* Blocked behind our back, by a jump with a mask from before the record was made. */
