@@ -170,12 +170,25 @@ static int build(struct raw *r, const struct raw_options *how, uint64_t base,
 	return sign(r, how, e);
 }
 
+const char *raw_device(void)
+{
+	const char *name = getenv("BAWN_TEST_DEVICE");
+
+	return name && *name ? name : "emulated";
+}
+
+bool raw_is_emulated(void)
+{
+	return strcmp(raw_device(), "emulated") == 0;
+}
+
 int raw_load(struct bawn_enclave **out, const char *platform, const struct raw_options *how,
 	     const struct bawn_options *opt, struct bawn_error *e)
 {
 	static const struct bawn_options defaults;
 	struct raw r = { 0 };
 	struct dev *d = NULL;
+	enum dev_kind kind;
 	uint64_t base = 0;
 	int rc;
 
@@ -187,7 +200,9 @@ int raw_load(struct bawn_enclave **out, const char *platform, const struct raw_o
 	rc = build(&r, how, base, e);
 	munmap((void *)(uintptr_t)base, RAW_SIZE);
 	if (!rc)
-		rc = dev_open(&d, DEV_EMULATED, platform, e);
+		rc = dev_kind_parse(raw_device(), &kind, e);
+	if (!rc)
+		rc = dev_open(&d, kind, platform, e);
 	damage(&r, how->break_what);
 	if (!rc)
 		rc = host_load_image(out, &r.im, &d, opt ? opt : &defaults, clock_ns(), e);

@@ -52,7 +52,13 @@ enum raw_break {
 #define RAW_SIZE UINT64_C(0x100000)
 #define RAW_HEAP UINT64_C(0x80000) /* nothing is there until it is made */
 
-/* Build, sign with a key made on first use, and load on the emulated device of a platform. */
+/*
+ * The device that the runtime is tested on: emulated, or what BAWN_TEST_DEVICE
+ * says, which is "kernel" under `bawn emulate` (tests/preload/runtime_test.sh).
+ */
+const char *raw_device(void);
+bool raw_is_emulated(void);
+/* Build, sign with a key made on first use, and load on that device; platform is for the emulated one. */
 int raw_load(struct bawn_enclave **out, const char *platform, const struct raw_options *how,
 	     const struct bawn_options *opt, struct bawn_error *e);
 /* The signer's hash, as MRSIGNER. */

@@ -1,5 +1,6 @@
 /*
- * The runtime with the witness enclave, on the emulated CPU: many threads,
+ * The runtime with the witness enclave, on the emulated CPU or what
+ * BAWN_TEST_DEVICE says: many threads,
  * timers, very many calls, and a process killed inside an enclave.
  * no-asan: memory is counted, and what ASan holds back of what was freed is growth
  */
@@ -30,7 +31,7 @@ static const bawn_ocall_fn ocalls[] = { [WITNESS_ADD] = add };
 static struct bawn_enclave *load_file(const char *path)
 {
 	struct bawn_options opt = {
-		.device = "emulated",
+		.device = raw_device(),
 		.platform = platform,
 		.ocalls = ocalls,
 		.ocall_count = ARRAY_LEN(ocalls),
@@ -156,7 +157,8 @@ static bool compute_under_timer(struct bawn_enclave *en)
 	cpu_engine_counters(&after);
 	printf("# %d signals, %llu asynchronous exits, %u wrong results\n", (int)ticks,
 	       (unsigned long long)(after.aex - before.aex), wrong);
-	return wrong == 0 && ticks > 200 && after.aex - before.aex > 100;
+	/* Under another device's enclaves this program's own engine has nothing to do. */
+	return wrong == 0 && ticks > 200 && (!raw_is_emulated() || after.aex - before.aex > 100);
 }
 
 static bool handler_before(void)
@@ -236,6 +238,8 @@ static void call_empty(struct bawn_enclave *en, unsigned n)
 
 static void test_growth(void)
 {
+	const char *fewer = getenv("BAWN_TEST_CALLS");
+	const unsigned calls = fewer ? (unsigned)atoi(fewer) : 1000000;
 	struct bawn_enclave *en = load_witness();
 	struct cpu_counters before, after;
 	unsigned fds = open_fds();
@@ -245,11 +249,13 @@ static void test_growth(void)
 	call_empty(en, 1000);
 	cpu_engine_counters(&before);
 	rss = rss_pages();
-	call_empty(en, 1000000);
+	call_empty(en, calls);
 	cpu_engine_counters(&after);
-	is_int(wrong, 0, "1 000 000 ECALLs, nothing wrong");
-	is_int(after.eenter - before.eenter, 1000000, "as many EENTERs");
-	is_int(after.eexit - before.eexit, 1000000, "as many EEXITs");
+	ok(wrong == 0, "%u ECALLs, nothing wrong", calls);
+	if (raw_is_emulated()) {
+		is_int(after.eenter - before.eenter, calls, "as many EENTERs");
+		is_int(after.eexit - before.eexit, calls, "as many EEXITs");
+	}
 	ok(rss_pages() - rss <= 16, "no growth: %ld pages before, %ld after", rss, rss_pages());
 	is_int(open_fds(), fds, "no descriptor more");
 	bawn_enclave_free(&en);
@@ -370,7 +376,8 @@ int main(int argc, char **argv)
 	test_threads(unbound_path, "unbound");
 	test_threads(bound_path, "bound");
 	test_growth();
-	test_killed();
+	if (raw_is_emulated())
+		test_killed();
 	raw_platform_remove();
 	return tap_done();
 }

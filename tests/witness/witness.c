@@ -11,7 +11,8 @@ bool witness_platform(bool own)
 	struct bawn_error e = { 0 };
 	char dir[80];
 
-	setenv("BAWN_DEVICE", "emulated", 1);
+	/* Under `bawn emulate` it is the in-kernel driver's (tests/preload/runtime_test.sh). */
+	setenv("BAWN_DEVICE", getenv("BAWN_TEST_DEVICE") ? getenv("BAWN_TEST_DEVICE") : "emulated", 1);
 	if (!own)
 		return true;
 	strcpy(made, "/tmp/bawn-test-XXXXXX");
