@@ -4,56 +4,14 @@
  */
 #include "bawn.h"
 #include "bench/bench.h"
+#include "bench/trap.h"
 #include "cpu/cpu.h"
 #include "enclaves/witness/witness.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <ucontext.h>
 #include <unistd.h>
-
-/* ---- the reference: UD2, stepped over by a handler ---- */
-
-/* The kernel's own structure: the library's sigaction is the emulated CPU's to see. */
-struct kernel_sigaction {
-	void (*handler)(int, siginfo_t *, void *);
-	unsigned long flags;
-	void (*restorer)(void);
-	uint64_t mask;
-};
-#define KERNEL_SA_RESTORER 0x04000000ul
-
-void bench_restorer(void);
-__asm__(".text\n.globl bench_restorer\n.hidden bench_restorer\n"
-	"bench_restorer:\n\tmov $15, %eax\n\tsyscall\n");
-
-static void step_over(int sig, siginfo_t *si, void *context)
-{
-	(void)sig;
-	(void)si;
-	((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP] += 2;
-}
-
-static void trap(void *arg, uint64_t times)
-{
-	struct kernel_sigaction sa = {
-		.handler = step_over,
-		.flags = SA_SIGINFO | SA_ONSTACK | KERNEL_SA_RESTORER,
-		.restorer = bench_restorer,
-	};
-	struct kernel_sigaction old;
-
-	(void)arg;
-	if (syscall(SYS_rt_sigaction, SIGILL, &sa, &old, sizeof(sa.mask)))
-		bench_fail("rt_sigaction");
-	for (uint64_t i = 0; i < times; i++)
-		__asm__ volatile("ud2");
-	if (syscall(SYS_rt_sigaction, SIGILL, &old, NULL, sizeof(sa.mask)))
-		bench_fail("rt_sigaction");
-}
 
 /* ---- calls ---- */
 
@@ -112,9 +70,9 @@ int main(void)
 	cpu_platform_remove(platform, NULL);
 	if (r)
 		bench_fail("%s: %s", path, e.msg);
-	bench_compare("empty ECALL / trapped instruction", "us", 0, empty, en, trap, NULL, BENCH_AT_MOST,
+	bench_compare("empty ECALL / trapped instruction", "us", 0, empty, en, bench_trap, NULL, BENCH_AT_MOST,
 		      1.3);
-	bench_compare("ECALL with one OCALL / trapped instruction", "us", 0, with_ocall, en, trap, NULL,
+	bench_compare("ECALL with one OCALL / trapped instruction", "us", 0, with_ocall, en, bench_trap, NULL,
 		      BENCH_NO_GOAL, 0);
 	bawn_enclave_free(&en);
 	return bench_done();
