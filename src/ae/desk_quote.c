@@ -257,10 +257,11 @@ int ae_desk_recertify(struct ae_desk *d, const struct ae_tcb *tcb, uint8_t blob[
 	if (!b.certified)
 		return err_set(e, BAWN_ERR_USAGE, "the blob's key was never certified: generate one");
 	c.report = b.plain.qe_report;
-	c.pce = b.plain.raw_pce;
 	c.pce_target = b.plain.pce_target;
 	desk_pin(d, BOTH);
-	rc = certify_into(d, &c, tcb, NULL, blob, made, e);
+	rc = pce_as_it_is(d, &c.pce, e);
+	if (rc == 0)
+		rc = certify_into(d, &c, tcb, NULL, blob, made, e);
 	desk_unpin(d, BOTH);
 	if (rc == 0)
 		memcpy(blob, made, sizeof(made));
@@ -331,6 +332,7 @@ int ae_desk_blob(struct ae_desk *d, uint8_t blob[AE_QE_BLOB_BYTES], struct ae_bl
 		 struct bawn_error *e)
 {
 	struct verify_step x = { .before = blob };
+	struct isa_report_body certified;
 	struct ae_pce_info pce = { 0 };
 	struct ae_blob b;
 	int rc = ae_blob_parse(blob, AE_QE_BLOB_BYTES, &b, e);
@@ -347,9 +349,11 @@ int ae_desk_blob(struct ae_desk *d, uint8_t blob[AE_QE_BLOB_BYTES], struct ae_bl
 	memcpy(blob, x.after, sizeof(x.after));
 	out->resealed = x.resealed;
 	out->certified = b.certified;
-	out->behind = b.certified &&
-		      (memcmp(b.plain.raw_cpusvn, x.self.cpusvn, sizeof(x.self.cpusvn)) != 0 ||
-		       b.plain.cert_qe_isvsvn != x.self.isvsvn || b.plain.raw_pce.isvsvn != pce.isvsvn);
+	/* The quoting enclave as it was certified, against what it is; and the PCE. */
+	certified = b.plain.qe_report.body;
+	out->behind = b.certified && (memcmp(certified.cpusvn, x.self.cpusvn, 16) != 0 ||
+				      certified.isvsvn != x.self.isvsvn ||
+				      b.plain.raw_pce.isvsvn != pce.isvsvn);
 	memcpy(out->key, b.plain.key, sizeof(out->key));
 	crypto_sha256(out->key, sizeof(out->key), out->key_id);
 	memcpy(out->qe_id, b.plain.qe_id, sizeof(out->qe_id));

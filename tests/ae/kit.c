@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 static char folder[] = "/tmp/bawn-ae.XXXXXX";
-static char platform[8][128];
+static char platform[24][128];
 static unsigned platforms;
 struct crypto_key *kit_ppid_key;
 
@@ -41,39 +41,49 @@ const char *kit_platform(const char *name, const struct cpu_platform_options *op
 	return path;
 }
 
+/* Paths stay where they are: desks keep them. */
+static const char *keep(const char *path)
+{
+	static char kept[32][1024];
+
+	for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
+		if (!*kept[i])
+			snprintf(kept[i], sizeof(kept[i]), "%s", path);
+		if (strcmp(kept[i], path) == 0)
+			return kept[i];
+	}
+	exit(1);
+}
+
 const char *kit_path(const char *name)
 {
-	static char path[4][512];
-	static unsigned turn;
 	const char *build = getenv("BUILD");
-	char *p = path[turn++ % 4];
+	char path[1024];
 
-	snprintf(p, sizeof(path[0]), "%s/enclaves/%s.signed.so", build ? build : "build", name);
-	return p;
+	snprintf(path, sizeof(path), "%s/enclaves/%s.signed.so", build ? build : "build", name);
+	return keep(path);
 }
 
 const char *kit_real(const char *name)
 {
-	static char path[4][1024];
-	static unsigned turn;
 	const char *top = getenv("BAWN_CONFORMANCE");
 	DIR *d = top ? opendir(top) : NULL;
-	char *p = path[turn++ % 4];
 	struct dirent *entry;
+	char p[1024];
 	bool found;
 
 	if (!d)
 		return NULL;
-	snprintf(p, sizeof(path[0]), "%s/%s", top, name);
+	snprintf(p, sizeof(p), "%s/%s", top, name);
 	found = access(p, R_OK) == 0;
 	while (!found && (entry = readdir(d))) {
 		if (entry->d_name[0] == '.')
 			continue;
-		snprintf(p, sizeof(path[0]), "%s/%s/%s", top, entry->d_name, name);
+		snprintf(p, sizeof(p), "%s/%s/%s", top, entry->d_name, name);
 		found = access(p, R_OK) == 0;
 	}
 	closedir(d);
-	return found ? p : NULL;
+	return found ? keep(p) : NULL;
 }
 
 struct bawn_enclave *kit_load_with(const char *path, const char *on, const struct bawn_options *more)
