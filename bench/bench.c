@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define MAX_ROUNDS 1001u
 
@@ -29,6 +30,20 @@ static double median(double *v, size_t n)
 }
 
 static uint64_t excluded;
+static clockid_t clock_id = CLOCK_MONOTONIC;
+
+void bench_use_cpu_time(void)
+{
+	clock_id = CLOCK_THREAD_CPUTIME_ID;
+}
+
+uint64_t bench_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(clock_id, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
 
 void bench_exclude(uint64_t ns)
 {
@@ -37,11 +52,11 @@ void bench_exclude(uint64_t ns)
 
 static double time_of(bench_fn fn, void *arg, uint64_t times)
 {
-	uint64_t start = clock_ns();
+	uint64_t start = bench_now();
 
 	excluded = 0;
 	fn(arg, times);
-	return (double)(clock_ns() - start - excluded) / (double)times;
+	return (double)(bench_now() - start - excluded) / (double)times;
 }
 
 /* How often to repeat fn for a turn of this many nanoseconds; warms it up too. */
@@ -56,6 +71,35 @@ static uint64_t calibrate(bench_fn fn, void *arg, double turn)
 	return n ? n : 1;
 }
 
+/* A part of PIECES of n, so that all parts together are n. */
+#define PIECES 8u
+static uint64_t piece(uint64_t n, unsigned i)
+{
+	return n * (i + 1) / PIECES - n * i / PIECES;
+}
+
+/*
+ * One turn of both, in pieces taken by turns: what disturbs the machine for
+ * longer than a piece (a scheduler's slice, another speed) disturbs both.
+ */
+static void turn_of(bench_fn fn, void *arg, uint64_t n, bench_fn reference, void *reference_arg, uint64_t nref,
+		    double *value, double *ref)
+{
+	double sum = 0, ref_sum = 0;
+
+	for (unsigned i = 0; i < PIECES; i++) {
+		uint64_t k = piece(n, i), kref = reference ? piece(nref, i) : 0;
+
+		if (k)
+			sum += time_of(fn, arg, k) * (double)k;
+		if (kref)
+			ref_sum += time_of(reference, reference_arg, kref) * (double)kref;
+	}
+	*value = sum / (double)n;
+	if (reference)
+		*ref = ref_sum / (double)nref;
+}
+
 struct bench_times bench_measure(bench_fn fn, void *arg, bench_fn reference, void *reference_arg)
 {
 	static double value[MAX_ROUNDS], ref[MAX_ROUNDS], ratio[MAX_ROUNDS];
@@ -66,11 +110,9 @@ struct bench_times bench_measure(bench_fn fn, void *arg, bench_fn reference, voi
 	struct bench_times t = { 0 };
 
 	for (size_t i = 0; i < rounds; i++) {
-		value[i] = time_of(fn, arg, n);
-		if (!reference)
-			continue;
-		ref[i] = time_of(reference, reference_arg, nref);
-		ratio[i] = value[i] / ref[i];
+		turn_of(fn, arg, n, reference, reference_arg, nref, &value[i], &ref[i]);
+		if (reference)
+			ratio[i] = value[i] / ref[i];
 	}
 	t.value = median(value, rounds);
 	if (reference) {

@@ -14,6 +14,14 @@
 /* Does the work `times` times. Ends the program by bench_fail if it fails. */
 typedef void (*bench_fn)(void *arg, uint64_t times);
 
+/*
+ * Measure this thread's time on a processor instead of the time that passes: for
+ * work that neither waits nor has threads, on a machine that others use too.
+ */
+void bench_use_cpu_time(void);
+/* Nanoseconds on the clock that is measured with. */
+uint64_t bench_now(void);
+
 /* Nanoseconds of a bench_fn's time that are not what is measured: cleaning up after each time. */
 void bench_exclude(uint64_t ns);
 
@@ -22,7 +30,7 @@ struct bench_times {
 	double value, reference, ratio;
 };
 /*
- * Measure both in turns. A turn lasts BENCH_MS milliseconds (default 20), and
+ * Measure both by turns, piece by piece. A turn lasts BENCH_MS milliseconds (default 20), and
  * there are BENCH_ROUNDS of them (default 15). reference may be NULL.
  */
 struct bench_times bench_measure(bench_fn fn, void *arg, bench_fn reference, void *reference_arg);
