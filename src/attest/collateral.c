@@ -2,6 +2,7 @@
 #include "attest/attest.h"
 #include "attest/internal.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,14 +30,18 @@ void attest_item_release(struct attest_item *i)
 		free(i);
 }
 
+#define ITEM_SIZE(member) (offsetof(struct attest_item, u) + sizeof(((struct attest_item *)0)->u.member))
+
+/* size: of the item with what it is a union of, as far as the kind needs it; that is not cleared. */
 static struct attest_item *item_new(enum attest_kind kind, size_t size, struct bawn_error *e)
 {
-	struct attest_item *i = calloc(1, size);
+	struct attest_item *i = malloc(size);
 
 	if (!i) {
 		err_nomem(e);
 		return NULL;
 	}
+	memset(i, 0, offsetof(struct attest_item, u));
 	i->kind = kind;
 	i->refs = 1;
 	i->window = ATTEST_ALWAYS;
@@ -93,7 +98,7 @@ static int check_signature(struct cur bytes, const uint8_t key[64], const uint8_
 static int make_tcb_info(const struct bawn_collateral *c, const struct signer *s,
 			 struct attest_sigcache *cache, struct attest_item **out, struct bawn_error *e)
 {
-	struct attest_item *i = item_new(ATTEST_TCB_INFO, sizeof(*i), e);
+	struct attest_item *i = item_new(ATTEST_TCB_INFO, ITEM_SIZE(tcb), e);
 	struct attest_tcb_info *t = i ? &i->u.tcb : NULL;
 	int r = i ? attest_tcb_info_parse(c->tcb_info.p, c->tcb_info.n, t, e) : BAWN_ERR_MEMORY;
 
@@ -115,7 +120,7 @@ static int make_tcb_info(const struct bawn_collateral *c, const struct signer *s
 static int make_qe_identity(const struct bawn_collateral *c, const struct signer *s,
 			    struct attest_sigcache *cache, struct attest_item **out, struct bawn_error *e)
 {
-	struct attest_item *i = item_new(ATTEST_QE_IDENTITY, sizeof(*i), e);
+	struct attest_item *i = item_new(ATTEST_QE_IDENTITY, ITEM_SIZE(qe), e);
 	struct attest_qe_identity *q = i ? &i->u.qe : NULL;
 	int r = i ? attest_qe_identity_parse(c->qe_identity.p, c->qe_identity.n, q, e) : BAWN_ERR_MEMORY;
 
@@ -220,13 +225,15 @@ static struct attest_item *crl_item(enum attest_kind kind, const struct attest_c
 	_Static_assert(ATTEST_CRL_MAX / 20 < UINT16_MAX, "an entry has 20 bytes at least, its number 16 bits");
 	while (buckets <= 2 * crl->count)
 		buckets *= 2;
-	i = item_new(kind, sizeof(*i) + buckets * sizeof(*b) + crl->count * sizeof(struct attest_serial) + ca_n + root_n, e);
+	i = item_new(kind, ITEM_SIZE(crl) + crl->count * sizeof(struct attest_serial) + buckets * sizeof(*b) + ca_n + root_n, e);
 	if (!i)
 		return NULL;
-	i->u.crl.bucket = (uint16_t *)(i + 1);
+	memset(&i->u.crl, 0, sizeof(i->u.crl));
+	i->u.crl.bucket = (uint16_t *)((uint8_t *)i + ITEM_SIZE(crl));
 	i->u.crl.serial = (struct attest_serial *)(i->u.crl.bucket + buckets);
 	i->u.crl.certs = (uint8_t *)(i->u.crl.serial + crl->count);
 	i->u.crl.buckets = buckets;
+	memset(i->u.crl.bucket, 0, buckets * sizeof(*b));
 	while (i->u.crl.count < crl->count && attest_crl_next(&entries, &i->u.crl.serial[i->u.crl.count], NULL)) {
 		b = serial_bucket(i, &i->u.crl.serial[i->u.crl.count++]);
 		*b = (uint16_t)i->u.crl.count;
