@@ -230,34 +230,35 @@ int authority_entries_tidy(struct authority_entries *x, uint64_t now, struct baw
 const struct wire_entry *authority_entries_at(const struct authority_entries *x, size_t i);
 size_t authority_entries_count(const struct authority_entries *x, enum wire_entry_kind kind);
 
-/* ======================= audit log ======================= */
+/* ======================= audit log: doc/AUDIT.md ======================= */
 
 /*
- * doc/AUDIT.md. Files "audit-NNNNNNNNNNNN.log" in one directory, named after
- * their first line's number; a line is a JSON object that ends in
+ * Files "audit-NNNNNNNNNNNN.log" in one directory, named after their first
+ * line's number; a line is a JSON object that ends in
  *
  *	,"mac":"<64 hex digits>"}
  *
  * MAC = HMAC-SHA256(K[n], MAC of line n - 1 || the line's bytes before that),
- * K[n + 1] = SHA-256("bawn audit key" || K[n]), and K[n] is forgotten: whoever
- * takes the machine over can not change what was written before. K[1] is in
- * the state file "audit-key" until the owner takes it away.
+ * K[n + 1] = SHA-256("bawn audit key" || K[n]), and K[n] is forgotten at the
+ * next sync: whoever takes the machine over can not change what was written
+ * before. K[1] is in the file "audit-key" until the owner takes it away.
  */
 struct authority_audit;
 struct authority_audit_options {
-	uint64_t segment_bytes; /* begin a new file at this size; 0: 16 MiB */
-	unsigned segments;      /* files to keep; 0: 16 */
+	uint64_t segment_bytes; /* begin a new file at this size; 0: 16 MiB; at least 64 KiB */
+	unsigned segments;      /* files to keep; 0: 16; at least 2 */
 };
-#define AUTHORITY_AUDIT_LINE 2048u /* bytes of a line, its end included */
+#define AUTHORITY_AUDIT_LINE 4096u /* bytes of a line, its end included */
 /*
  * Open, or begin, the log for appending; dirfd is borrowed until freed. What a
- * crash left is taken up: a line cut off in its middle is removed, and a
- * RECOVER line says so; lines that do not verify are left where they are, and
- * the next line says from where on.
+ * crash left is taken up: lines written since the last sync are verified, a
+ * line cut off in its middle is removed, what does not verify is set aside in
+ * a file of its own, and a line says so. BAWN_ERR_BUSY: another process has
+ * the log open.
  */
 int authority_audit_open(struct authority_audit **out, int dirfd,
 			 const struct authority_audit_options *o, struct bawn_error *e);
-/* Syncs, records the head, closes. */
+/* Syncs and closes. */
 void authority_audit_free(struct authority_audit **a);
 /*
  * Append one line. On failure (disk full) nothing half-written stays; the line
@@ -266,77 +267,89 @@ void authority_audit_free(struct authority_audit **a);
  */
 int authority_audit_append(struct authority_audit *a, const struct role_audit *ev,
 			   struct bawn_error *e);
-/* Make what was appended durable and forget its keys: when idle, at least every few seconds. */
+/*
+ * Make what was appended durable and forget the keys that it was written
+ * under: when idle, and every few seconds otherwise. Nothing to do: 0.
+ */
 int authority_audit_sync(struct authority_audit *a, struct bawn_error *e);
+/* The head as of the last sync: what will be there after a power failure. */
 void authority_audit_head(const struct authority_audit *a, struct wire_anchor *out);
+/* Lines that could not be written since the log was opened. */
 uint64_t authority_audit_lost(const struct authority_audit *a);
 
-/* Render the event as line number n, without MAC and end: what is MACed. */
-void authority_audit_render(const struct role_audit *ev, uint64_t n, struct buf *out);
 /* One line, without its line end, taken apart. Texts point into the line. */
 struct authority_line {
 	uint64_t n;
-	struct cur event, time, operation, answer, rule, socket, note, exe, cgroup;
-	bool has_subject, has_enclave;
+	struct cur event, time, operation, answer, rule, protocol, socket, note, exe, cgroup;
+	bool has_subject;
 	uint64_t uid, gid, pid;
-	struct wire_identity identity;
-	uint64_t lost, first, last; /* of RECOVER and DROP */
-	size_t maced; /* bytes that the MAC covers */
+	struct wire_identity identity; /* known 0: of no enclave */
+	uint64_t lost, cut;   /* RECOVER: lines that could not be written, bytes set aside */
+	uint64_t first, last; /* DROP: lines that went with a file */
+	bool begins;          /* BEGIN: the first line of a file, with the next two */
+	uint8_t log[16], before[32]; /* the log's name; the MAC of the line before */
+	size_t maced;         /* bytes that the MAC covers */
 	uint8_t mac[32];
 };
 int authority_line_parse(const void *p, size_t n, struct authority_line *out,
 			 struct bawn_error *e);
+/* A text of a line with its %XX decoded; what is no printable ASCII then becomes '?'. */
+void authority_line_text(struct cur text, char *out, size_t size);
 
-/* The owner's key: K[1] and the log's name. 48 bytes, kept as 96 hex digits and a line end. */
+/* The owner's key: the log's name and K[1]. As text: 96 hexadecimal digits. */
 struct authority_audit_key {
 	uint8_t log[16], key[32];
 };
-int authority_audit_key_read(int dirfd, struct authority_audit_key *out, struct bawn_error *e);
-/* Remove it from the directory: from now on only its holder can verify. */
-int authority_audit_key_remove(int dirfd, struct bawn_error *e);
+#define AUTHORITY_AUDIT_KEY_FILE "audit-key"
+int authority_audit_key_parse(const char *text, size_t n, struct authority_audit_key *out,
+			      struct bawn_error *e);
 
 enum authority_audit_finding {
 	AUTHORITY_AUDIT_SOUND,
-	AUTHORITY_AUDIT_CHANGED,  /* a line's MAC does not hold: it, or what is before it, is not as written */
-	AUTHORITY_AUDIT_MISSING,  /* lines between two others, or files, are gone */
-	AUTHORITY_AUDIT_CUT,      /* the log ends before the head that is on record */
-	AUTHORITY_AUDIT_GARBAGE,  /* not a line of an audit log */
-	AUTHORITY_AUDIT_OTHER,    /* another log: its name differs from the key's or the anchor's */
+	AUTHORITY_AUDIT_CHANGED, /* a line's MAC does not hold: it, or what is before it, is not as written */
+	AUTHORITY_AUDIT_MISSING, /* lines between two others, or files, are gone */
+	AUTHORITY_AUDIT_CUT,     /* the log ends before the head that is on record */
+	AUTHORITY_AUDIT_GARBAGE, /* not a line of an audit log */
+	AUTHORITY_AUDIT_OTHER,   /* another log: its name differs from the key's or the anchor's */
+	AUTHORITY_AUDIT_FINDINGS,
 };
-const char *authority_audit_finding_name(enum authority_audit_finding f); /* "changed" */
+const char *authority_audit_finding_name(unsigned finding); /* "changed" */
 struct authority_audit_report {
 	enum authority_audit_finding finding; /* the first */
-	char file[64];
-	uint64_t line_in_file; /* 1-based, of the finding */
-	uint64_t number;       /* the line number affected, or expected */
-	uint64_t first, last;  /* verified */
-	uint64_t dropped;      /* lines removed by rotation, on record */
+	char file[32];         /* of the finding, or empty */
+	uint64_t line_in_file; /* 1-based */
+	uint64_t number;       /* the line's number, found or expected */
+	uint64_t first, last;  /* lines verified; 0: none */
+	uint64_t dropped;      /* lines 1 to this went with rotated files, on record */
 	uint64_t lost;         /* lines that could not be written, on record */
+	uint64_t recovered;    /* times that a crash was recovered from */
+	uint64_t unfinished;   /* bytes after the last line: being written, or cut by a crash */
 	char text[WIRE_NOTE];
 };
 /*
- * Verify all there is, from the key on. head: the anchor that the vault holds
- * or that was noted elsewhere, NULL: none but the log's own record of its
- * head. 0 if it was read to its end, whatever the finding.
+ * Verify all there is. head: the anchor that the vault holds, or that was noted
+ * elsewhere; NULL: none. The log's own record of its head counts too where it
+ * can be read. 0 if it was read to its end or to a finding.
  */
 int authority_audit_verify(int dirfd, const struct authority_audit_key *key,
 			   const struct wire_anchor *head, struct authority_audit_report *out,
 			   struct bawn_error *e);
 /*
  * Call fn for each line in order, from line number `from` on, until it returns
- * a value that is not 0, which is returned. Nothing is verified.
+ * a value that is not 0, which is returned. Nothing is verified; what is no
+ * line is passed over.
  */
 int authority_audit_each(int dirfd, uint64_t from,
 			 int (*fn)(void *arg, const struct authority_line *l, struct cur text),
 			 void *arg, struct bawn_error *e);
-/* The number of the first of the last `lines` lines; 1 if there are fewer. */
-int authority_audit_tail(int dirfd, uint64_t lines, uint64_t *from, struct bawn_error *e);
+/* The number of the last line; 0 if there is none. */
+int authority_audit_last(int dirfd, uint64_t *number, struct bawn_error *e);
 
 /*
  * The anchor: the head, for the vault to seal under a key of its own (an
  * enclave's, or the platform's) and to keep with its state. The vault hands it
  * out over WIRE_AUDIT_HEAD, from memory, so that who puts an old file back
- * changes nothing for a running service. 64 bytes.
+ * changes nothing for a running service.
  */
 #define AUTHORITY_ANCHOR 64u
 void authority_anchor_encode(const struct wire_anchor *a, uint8_t out[AUTHORITY_ANCHOR]);

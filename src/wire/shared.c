@@ -268,7 +268,7 @@ const char *wire_audit_event_name(unsigned event)
 {
 	static const char *const names[WIRE_AUDIT_EVENTS] = {
 		"request", "start",     "stop",    "policy", "grant",   "revoke",
-		"remove",  "provision", "quiesce", "fault",  "recover", "drop",
+		"remove",  "provision", "quiesce", "fault",  "recover", "drop",   "begin",
 	};
 
 	return NAME_IN(names, event);

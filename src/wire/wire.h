@@ -754,6 +754,7 @@ enum wire_audit_event {
 	WIRE_AUDIT_FAULT,   /* a role died, a file is damaged: the note says */
 	WIRE_AUDIT_RECOVER, /* the log itself: lines lost, a torn line cut */
 	WIRE_AUDIT_DROP,    /* the log itself: old lines removed by rotation */
+	WIRE_AUDIT_BEGIN,   /* the log itself: the first line of a file */
 	WIRE_AUDIT_EVENTS,
 };
 const char *wire_audit_event_name(unsigned event); /* "request" */
