@@ -352,10 +352,13 @@ int attest_policy_check(const struct bawn_policy *p, int64_t time, struct bawn_v
 
 /*
  * A quote (or a DER certificate) as people hand it around: raw bytes, hex
- * digits (0x in front, and blanks between, allowed), or base64. Text that is
- * neither is left as it is, for the parser to refuse. *out is malloc'd.
+ * digits (0x in front, and blanks between, allowed), base64, or base64url
+ * without blanks. Text that is neither is left as it is, for the parser to
+ * refuse. *out is malloc'd.
  */
 int attest_input_decode(const void *p, size_t n, uint8_t **out, size_t *outn, struct bawn_error *e);
+/* Every quote has zero bytes, and a certificate bytes above 0x7f: text has neither. */
+bool attest_input_is_text(const void *p, size_t n);
 
 /* ======================= collateral, kept in directories ======================= */
 

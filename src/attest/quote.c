@@ -23,6 +23,8 @@ static int parse_header(struct cur *c, struct attest_quote *q, struct bawn_error
 	uint16_t key_type;
 	uint32_t tee;
 
+	if (!c->n)
+		return err_set(e, BAWN_ERR_FORMAT, "the quote is empty");
 	if (c->n < ATTEST_QUOTE_HEADER)
 		return truncated(e, "its header");
 	cur_le16(c, &q->version);

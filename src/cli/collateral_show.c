@@ -162,7 +162,8 @@ static void component_names(const struct show *s, const char *kind, const char *
 			json_string(s->json, "type", name[i].type);
 			json_close(s->json, '}');
 		} else {
-			printf("    %s component %u: %s: %s\n", kind, i + 1, name[i].category, name[i].type);
+			printf("    %s component %u: %s%s%s\n", kind, i + 1, name[i].category,
+			       *name[i].category && *name[i].type ? ": " : "", name[i].type);
 		}
 	}
 	if (s->json)

@@ -82,6 +82,7 @@ struct verify_answer {
 	struct bawn_verification v;
 	int64_t time;
 	const char *reason;  /* in one word */
+	bool fetches;        /* a server was asked for what was missing */
 	bool early;
 	enum bawn_tcb_status standard; /* early: the status by the standard set, if has_standard */
 	bool has_standard;

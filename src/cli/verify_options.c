@@ -55,6 +55,8 @@ int verify_source(struct cli *c, struct attest_source *s, bool *given)
 		},
 	};
 	*given = s->url != NULL;
+	if (rc == 0 && *given && strncmp(s->url, "https://", 8) != 0 && strncmp(s->url, "http://", 7) != 0)
+		rc = cli_usage(c, "--%s: not an https URL: %s", pccs ? "pccs" : "pcs", s->url);
 	return rc;
 }
 
@@ -108,6 +110,7 @@ static int read_names(struct cli *c, const char *path, struct verify_root *r)
 		next = strchr(line, '\n');
 		if (next)
 			*next++ = '\0';
+		line[strcspn(line, "\r")] = '\0';
 		number++;
 		if (*line && *line != '#' && !names_line(&r->names, line)) {
 			cli_warn(c, path, "line %d: not root, pck-ca, pck-ca2, pck, tcb-signing or rest and a name",

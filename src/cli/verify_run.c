@@ -411,12 +411,18 @@ void verify_one(struct verify_run *r, const void *input, size_t n, struct bawn_b
 
 	memset(a, 0, sizeof(*a));
 	a->early = r->policy.early;
+	a->fetches = r->fetches;
 	a->time = r->fixed_time ? r->time : time(NULL);
 	if (attest_input_decode(input, n, &raw, &raw_n, &e)) {
 		a->v.error = e;
 		a->v.reason = BAWN_REASON_INTERNAL;
 	} else {
 		verify_decoded(r, cur_make(raw, raw_n), report_data, a);
+		if (a->v.reason == BAWN_REASON_QUOTE_FORMAT && !r->certificates && attest_input_is_text(raw, raw_n)) {
+			a->v.error = (struct bawn_error){ 0 };
+			err_set(&a->v.error, BAWN_ERR_FORMAT,
+				"the input is text that is neither hexadecimal digits nor base64");
+		}
 		free(raw);
 	}
 	if (!a->reason)

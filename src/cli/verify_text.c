@@ -114,6 +114,34 @@ static void certificate(struct buf *out, const struct verify_answer *a)
 		   a->nonce_n ? "; whether the nonce is yours" : "");
 }
 
+/* What to do where something is missing. */
+static void next_step(struct buf *out, const struct verify_answer *a)
+{
+	const struct bawn_verification *v = &a->v;
+	char now[21];
+
+	switch (v->reason) {
+	case BAWN_REASON_NOT_YET_VALID:
+		attest_time_format(a->time, now);
+		buf_printf(out, "  the instant asked about is %s; if that is not so, set the clock\n", now);
+		break;
+	case BAWN_REASON_NO_TCB_INFO:
+	case BAWN_REASON_NO_QE_IDENTITY:
+	case BAWN_REASON_NO_ROOT_CRL:
+	case BAWN_REASON_NO_PCK_CRL:
+	case BAWN_REASON_EXPIRED:
+		if (!a->fetches)
+			buf_str(out, "  to fetch collateral: --pcs intel or --pccs URL; to keep it: `bawn collateral fetch QUOTE`;\n"
+				     "  to use what is kept elsewhere: --collateral DIR\n");
+		break;
+	case BAWN_REASON_NO_PCK:
+		buf_str(out, "  put its PCK certificate with CA and root, as PEM, into pck_chain.pem beside the other collateral\n");
+		break;
+	default:
+		break;
+	}
+}
+
 /* The verdict and why, in one or more sentences. */
 static void verdict(struct buf *out, const struct verify_answer *a)
 {
@@ -141,12 +169,7 @@ static void verdict(struct buf *out, const struct verify_answer *a)
 		break;
 	case BAWN_UNDECIDED:
 		buf_printf(out, "%s\n", v->error.msg);
-		if (v->reason == BAWN_REASON_NOT_YET_VALID) {
-			char now[21];
-
-			attest_time_format(a->time, now);
-			buf_printf(out, "  the instant asked about is %s; if that is not so, set the clock\n", now);
-		}
+		next_step(out, a);
 		break;
 	}
 }

@@ -68,6 +68,8 @@ def inputs():
         lines = "\n".join(c.bytes.hex()[i:i + 64] for i in range(0, 2 * len(c.bytes), 64))
         for what, data in (("hexadecimal", c.bytes.hex()), ("in capitals", c.bytes.hex().upper()),
                            ("with 0x and a line end", "0x" + c.bytes.hex() + "\n"), ("in lines", lines),
+                           ("base64url", base64.urlsafe_b64encode(c.bytes)),
+                           ("base64url without padding", base64.urlsafe_b64encode(c.bytes).rstrip(b"=") + b"\n"),
                            ("base64", base64.b64encode(c.bytes)), ("base64 in lines", base64.encodebytes(c.bytes))):
             equal(c.verify(quote=write("input", data))[0], 0, "a quote, " + what)
         equal(c.verify(quote="-", stdin=c.bytes)[0], 0, "a quote on standard input")
@@ -77,6 +79,8 @@ def inputs():
                        ("broken base64", base64.b64encode(SGX.bytes)[:-3] + b"!!!")):
         code, got = SGX.verify(quote=write("bad", data))
         equal((code, got["verdict"], got["reason"]), (4, "not-genuine", "quote-format"), what + " is no quote")
+        if what in ("text", "odd hex digits", "broken base64"):
+            ok("neither hexadecimal digits nor base64" in got["message"], "and it is told why", got["message"])
     changed = bytearray(SGX.bytes)
     changed[48 + 64] ^= 1
     code, got = SGX.verify(quote=write("changed", bytes(changed)))
@@ -89,6 +93,8 @@ def options():
     equal(run(BAWN, "verify", "--no-such-option", "a")[0], 64, "an option that there is not")
     equal(SGX.verify(quote=os.path.join(TMP, "none"))[0], 1, "a file that is not there")
     equal(SGX.verify("--pcs", "intel", "--pccs", "https://localhost")[0], 64, "two servers")
+    for url in ("ftp://localhost", "localhost", ""):
+        equal(SGX.verify("--pccs", url)[0], 64, "no URL of a PCCS: %r" % url)
     equal(SGX.verify("--profile", "emulated")[0], 64, "a profile without its root")
     equal(SGX.verify("--root", os.path.join(TMP, "none"))[0], 1, "a root that is not there")
     equal(SGX.verify("--root", write("root", "no certificate"))[0], 1, "a root that is none")
@@ -107,6 +113,7 @@ def options():
     equal((code, got["verdict"]), (5, "undecided"), "no such collateral")
     code, got = run_json(BAWN, "verify", "--json", SGX.quote)
     equal((code, got["verdict"]), (5, "undecided"), "no collateral named, none at home")
+    ok(b"--pcs" in run(BAWN, "verify", SGX.quote)[1], "and what to do about it is told")
     env = dict(os.environ, BAWN_COLLATERAL=SGX.folder)
     equal(run_json(BAWN, "verify", "--json", "--at", SGX.at, SGX.quote, env=env)[0], 0, "$BAWN_COLLATERAL")
     code, out, _ = run(BAWN, "verify", "--collateral", SGX.folder, "--at", SGX.at, SGX.quote)
@@ -129,6 +136,7 @@ def roots():
     names = ("root Intel SGX Root CA\npck-ca Intel SGX PCK Platform CA\npck Intel SGX PCK Certificate\n"
              "tcb-signing Intel SGX TCB Signing\n")
     equal(c.verify("--root", root, "--profile", write("names", names))[0], 0, "an owner's names")
+    equal(c.verify("--root", root, "--profile", write("names", names.replace("\n", "\r\n")))[0], 0, "lines as of DOS")
     other = names.replace("TCB Signing", "TCB Signer")
     equal(c.verify("--root", root, "--profile", write("names", other))[0], 5, "names that its signer does not bear")
     for what, text in (("a missing name", "root A\n"), ("a word unknown", names + "pkc B\n"),
