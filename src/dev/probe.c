@@ -14,10 +14,19 @@ struct leaf {
 	uint32_t a, b, c, d;
 };
 
+/* Under `bawn emulate` on a CPU that cannot fault CPUID: what would be found if it could. */
+void bawn_emulated_cpuid(uint32_t leaf, uint32_t sub, uint32_t out[4]) __attribute__((weak));
+
 static struct leaf cpuid(uint32_t leaf, uint32_t sub)
 {
 	struct leaf r = { 0 };
 
+	if (bawn_emulated_cpuid) {
+		uint32_t out[4];
+
+		bawn_emulated_cpuid(leaf, sub, out);
+		return (struct leaf){ out[0], out[1], out[2], out[3] };
+	}
 	__get_cpuid_count(leaf, sub, &r.a, &r.b, &r.c, &r.d);
 	return r;
 }
