@@ -168,9 +168,11 @@ check-asan:                     ## the same under ASan and UBSan
 check-asan-run: cli enclaves tests
 	@for t in $(ASAN_SKIP); do echo "not under ASan: $$t: $$(sed -n 's/.*no-asan: *//p' $$t | head -n 1)"; done
 	$(PROVE) $(filter-out $(ASAN_SKIP:%.c=$(BUILD)/%) $(ASAN_SKIP),$(TEST_BIN) $(REPLAY_BIN) $(SHELL_TEST))
+check-kernel: all $(FAULTS)     ## the Linux kernel's own tests of SGX, emulated; SOURCE=DIR
+	CHECK_KERNEL_SOURCE="$(SOURCE)" $(PROVE) tools/check-kernel
 man-check: cli                  ## the manual pages against commands, options and bawn.h
 	$(PROVE) tests/project/man_test.sh
-.PHONY: check-asan-run man-check
+.PHONY: check-asan-run check-kernel man-check
 
 # ---- fuzzing, benchmarks ----
 

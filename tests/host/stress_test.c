@@ -31,6 +31,7 @@ static const bawn_ocall_fn ocalls[] = { [WITNESS_ADD] = add };
 static struct bawn_enclave *load_file(const char *path)
 {
 	struct bawn_options opt = {
+		.allow_development = true,
 		.device = raw_device(),
 		.platform = platform,
 		.ocalls = ocalls,
