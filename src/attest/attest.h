@@ -289,6 +289,9 @@ bool attest_x509_read(struct cur der, struct cur *key_info, struct cur *extensio
  */
 bool attest_x509_extension(struct cur extensions, const void *oid, size_t n, struct cur *value);
 
+/* The first URI among its CRL distribution points (RFC 5280 section 4.2.1.13), NUL-terminated, if any. */
+bool attest_x509_crl_url(struct cur der, char *url, size_t max);
+
 /*
  * A certificate of an attested TLS server, of any key type: the quote in it,
  * and what is needed to see that the quote vouches for the certificate's key.

@@ -189,8 +189,7 @@ static int fetch_pck_crl(const struct attest_source *s, const struct attest_key 
 	return rc;
 }
 
-/* The first URI among a certificate's CRL distribution points, RFC 5280 section 4.2.1.13. */
-static bool distribution_point(struct cur der, char url[URL_MAX])
+bool attest_x509_crl_url(struct cur der, char *url, size_t max)
 {
 	static const uint8_t oid[] = { 0x55, 0x1d, 0x1f };
 	struct cur key, extensions, value, points, point, name, full, uri;
@@ -207,7 +206,7 @@ static bool distribution_point(struct cur der, char url[URL_MAX])
 
 			if (!der_any(&full, &tag, &uri))
 				return false;
-			if (tag != 0x86 || uri.n >= URL_MAX || memchr(uri.p, 0, uri.n))
+			if (tag != 0x86 || uri.n >= max || memchr(uri.p, 0, uri.n))
 				continue;
 			memcpy(url, uri.p, uri.n);
 			url[uri.n] = '\0';
@@ -235,7 +234,7 @@ static int root_crl_url(const struct attest_anchor *anchor, const struct attest_
 		rc = attest_cert_verify(&chain->cert[chain->count - 1], anchor->key, e);
 	if (rc)
 		err_context(e, "SGX-PCK-CRL-Issuer-Chain");
-	else if (!distribution_point(chain->cert[chain->count - 1].der, url))
+	else if (!attest_x509_crl_url(chain->cert[chain->count - 1].der, url, URL_MAX))
 		rc = err_set(e, BAWN_ERR_FORMAT,
 			     "the root certificate does not tell where its revocation list is; try --pccs");
 	free(chain);

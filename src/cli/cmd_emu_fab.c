@@ -71,14 +71,6 @@ int emu_fab_enclave(struct cli *c, const char *option, bool with_digits, const c
 
 /* ---- show ---- */
 
-void emu_fab_time(struct json *j, const char *key, int64_t t)
-{
-	char text[21];
-
-	attest_time_format(t, text);
-	json_string(j, key, text);
-}
-
 void emu_fab_head(struct json *j, const struct fab *f)
 {
 	json_bool(j, "emulated", true);
@@ -102,10 +94,10 @@ static void certificates_json(struct json *j, const struct fab *f)
 		json_hex(j, "ppid", p->ppid, sizeof(p->ppid));
 		json_hex(j, "cpusvn", k->cpusvn, sizeof(k->cpusvn));
 		json_u64(j, "pcesvn", k->pcesvn);
-		emu_fab_time(j, "valid_from", k->from);
-		emu_fab_time(j, "valid_until", k->until);
+		show_time(j, "valid_from", k->from);
+		show_time(j, "valid_until", k->until);
 		if (k->revoked)
-			emu_fab_time(j, "revoked", k->revoked);
+			show_time(j, "revoked", k->revoked);
 		json_string(j, "chain", name);
 		json_close(j, '}');
 	}

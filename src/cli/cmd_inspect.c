@@ -1,5 +1,5 @@
 /* bawn inspect: what there is to know of an enclave file, and whether it holds. */
-#include "cli/cli.h"
+#include "cli/show.h"
 #include "image/image.h"
 
 #include <inttypes.h>
@@ -27,62 +27,6 @@ struct facts {
 	bool signature_holds, measurement_holds;
 	size_t threads, dynamic_threads;
 };
-
-/* ---- names of bits ---- */
-
-struct bit {
-	uint64_t mask;
-	const char *name;
-};
-static const struct bit flag_bits[] = {
-	{ ATTR_INIT, "INIT" },
-	{ ATTR_DEBUG, "DEBUG" },
-	{ ATTR_MODE64BIT, "MODE64BIT" },
-	{ ATTR_PROVISIONKEY, "PROVISIONKEY" },
-	{ ATTR_EINITTOKEN_KEY, "EINITTOKEN_KEY" },
-	{ ATTR_CET, "CET" },
-	{ ATTR_KSS, "KSS" },
-	{ ATTR_AEXNOTIFY, "AEXNOTIFY" },
-	{ 0 }
-};
-static const struct bit xfrm_bits[] = {
-	{ 0x1, "x87" },	     { 0x2, "SSE" },	   { XFRM_AVX, "AVX" },
-	{ XFRM_MPX, "MPX" }, { XFRM_AVX512, "AVX-512" }, { XFRM_PKRU, "PKRU" },
-	{ XFRM_AMX, "AMX" }, { 0 }
-};
-static const struct bit misc_bits[] = { { MISC_EXINFO, "EXINFO" },
-					{ MISC_CPINFO, "CPINFO" },
-					{ 0 } };
-
-/* Names of the known bits that are set, and in hexadecimal what is left. */
-static const char *names(const struct bit *bits, uint64_t value, char *out, size_t max)
-{
-	size_t n = 0;
-
-	out[0] = '\0';
-	for (; bits->mask && n < max; bits++) {
-		if ((value & bits->mask) != bits->mask)
-			continue;
-		n += (size_t)snprintf(out + n, max - n, "%s%s", n ? " " : "", bits->name);
-		value &= ~bits->mask;
-	}
-	if (value && n < max)
-		snprintf(out + n, max - n, "%s0x%" PRIx64, n ? " " : "", value);
-	return out;
-}
-
-/* The known bits that a mask leaves to whoever loads the enclave. */
-static const char *open_bits(const struct bit *bits, uint64_t mask, char *out, size_t max)
-{
-	uint64_t known = 0;
-
-	for (const struct bit *b = bits; b->mask; b++)
-		known |= b->mask;
-	names(bits, ~mask & known, out, max);
-	if (!out[0])
-		snprintf(out, max, "nothing");
-	return out;
-}
 
 static const char *permissions(uint64_t secinfo, char out[4])
 {
@@ -195,17 +139,17 @@ static void text_signed(const struct facts *f)
 		       "refused" :
 		       "allowed");
 	printf("%-14s 0x%" PRIx64 " %s\n", "attributes", s->attributes.flags,
-	       names(flag_bits, s->attributes.flags, a, sizeof(a)));
+	       show_bits(show_flags, s->attributes.flags, a, sizeof(a)));
 	printf("%-14s 0x%" PRIx64 ", leaves open: %s\n", "  mask", s->attributemask.flags,
-	       open_bits(flag_bits, s->attributemask.flags, a, sizeof(a)));
+	       show_open_bits(show_flags, s->attributemask.flags, a, sizeof(a)));
 	printf("%-14s 0x%" PRIx64 " %s\n", "xfrm", s->attributes.xfrm,
-	       names(xfrm_bits, s->attributes.xfrm, a, sizeof(a)));
+	       show_bits(show_xfrm, s->attributes.xfrm, a, sizeof(a)));
 	printf("%-14s 0x%" PRIx64 ", leaves open: %s\n", "  mask", s->attributemask.xfrm,
-	       open_bits(xfrm_bits, s->attributemask.xfrm, a, sizeof(a)));
+	       show_open_bits(show_xfrm, s->attributemask.xfrm, a, sizeof(a)));
 	printf("%-14s 0x%x %s\n", "miscselect", s->miscselect,
-	       names(misc_bits, s->miscselect, a, sizeof(a)));
+	       show_bits(show_misc, s->miscselect, a, sizeof(a)));
 	printf("%-14s 0x%x, leaves open: %s\n", "  mask", s->miscmask,
-	       open_bits(misc_bits, s->miscmask, a, sizeof(a)));
+	       show_open_bits(show_misc, s->miscmask, a, sizeof(a)));
 	if (s->attributes.flags & ATTR_KSS) {
 		line_hex("family id", s->isvfamilyid, sizeof(s->isvfamilyid));
 		line_hex("ext. product", s->isvextprodid, sizeof(s->isvextprodid));
@@ -310,23 +254,14 @@ static void json_bits(struct json *j, const char *key, uint64_t v)
 	json_string(j, key, s);
 }
 
-static void json_names(struct json *j, const char *key, const struct bit *bits, uint64_t v)
-{
-	json_open(j, key, '[');
-	for (; bits->mask; bits++)
-		if ((v & bits->mask) == bits->mask)
-			json_string(j, NULL, bits->name);
-	json_close(j, ']');
-}
-
-static void json_masked(struct json *j, const char *key, const struct bit *bits, uint64_t value,
+static void json_masked(struct json *j, const char *key, const struct show_bit *bits, uint64_t value,
 			uint64_t mask)
 {
 	json_open(j, key, '{');
 	json_bits(j, "value", value);
 	json_bits(j, "mask", mask);
-	json_names(j, "set", bits, value);
-	json_names(j, "open", bits, ~mask);
+	show_bits_json(j, "set", bits, value);
+	show_bits_json(j, "open", bits, ~mask);
 	json_close(j, '}');
 }
 
@@ -346,9 +281,9 @@ static void json_signed(struct json *j, const struct facts *f)
 	json_u64(j, "software_defined", s->swdefined);
 	json_bool(j, "debug_allowed",
 		  !(s->attributemask.flags & ATTR_DEBUG) || s->attributes.flags & ATTR_DEBUG);
-	json_masked(j, "attributes", flag_bits, s->attributes.flags, s->attributemask.flags);
-	json_masked(j, "xfrm", xfrm_bits, s->attributes.xfrm, s->attributemask.xfrm);
-	json_masked(j, "miscselect", misc_bits, s->miscselect, s->miscmask);
+	json_masked(j, "attributes", show_flags, s->attributes.flags, s->attributemask.flags);
+	json_masked(j, "xfrm", show_xfrm, s->attributes.xfrm, s->attributemask.xfrm);
+	json_masked(j, "miscselect", show_misc, s->miscselect, s->miscmask);
 	json_hex(j, "family_id", s->isvfamilyid, sizeof(s->isvfamilyid));
 	json_hex(j, "extended_product_id", s->isvextprodid, sizeof(s->isvextprodid));
 	json_open(j, "holds", '{');

@@ -1,39 +1,11 @@
 /* bawn collateral show: what TCB infos, QE identities, revocation lists and certificates say. */
+#include "cli/show.h"
 #include "cli/verify.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Text and JSON are made side by side, so that neither tells less than the other. */
-struct show {
-	struct json *json; /* NULL: text to standard output */
-	bool failed;
-	struct cli *c;
-};
-
-static void say_dates(int64_t from, int64_t until)
-{
-	char a[21], b[21];
-
-	attest_time_format(from, a);
-	attest_time_format(until, b);
-	printf("    valid from %s until %s\n", a, b);
-}
-
-static void json_time(struct json *j, const char *key, int64_t t)
-{
-	char text[21];
-
-	attest_time_format(t, text);
-	json_string(j, key, text);
-}
-
-static void json_dates(struct json *j, int64_t from, int64_t until)
-{
-	json_time(j, "valid_from", from);
-	json_time(j, "valid_until", until);
-}
+#include <sys/stat.h>
 
 /* ---- levels ---- */
 
@@ -53,20 +25,6 @@ static void advisories(const struct show *s, const struct attest_advisories *all
 		json_close(s->json, ']');
 	else
 		puts(refs.count ? ")" : "");
-}
-
-static void bytes_as_numbers(const struct show *s, const char *key, const uint8_t *p)
-{
-	if (s->json)
-		json_open(s->json, key, '[');
-	for (int i = 0; i < 16; i++) {
-		if (s->json)
-			json_u64(s->json, NULL, p[i]);
-		else
-			printf(" %u", p[i]);
-	}
-	if (s->json)
-		json_close(s->json, ']');
 }
 
 static void level_head(const struct show *s, uint8_t status, int64_t t)
@@ -91,7 +49,7 @@ static void tcb_level(const struct show *s, const struct attest_tcb_info *t,
 	advisories(s, &t->advisories, l->advisories);
 	if (!s->json)
 		printf("      SGX components");
-	bytes_as_numbers(s, "sgx_components", l->sgx);
+	show_numbers(s, "sgx_components", l->sgx);
 	if (s->json)
 		json_u64(s->json, "pcesvn", l->pcesvn);
 	else
@@ -99,7 +57,7 @@ static void tcb_level(const struct show *s, const struct attest_tcb_info *t,
 	if (t->tee == BAWN_TEE_TDX) {
 		if (!s->json)
 			printf("      TDX components");
-		bytes_as_numbers(s, "tdx_components", l->tdx);
+		show_numbers(s, "tdx_components", l->tdx);
 		if (!s->json)
 			putchar('\n');
 	}
@@ -200,12 +158,12 @@ static int show_tcb_info(const struct show *s, const struct attest_file *f, stru
 		json_hex(s->json, "fmspc", t->fmspc, 6);
 		json_hex(s->json, "pce_id", t->pce_id, 2);
 		json_u64(s->json, "evaluation", t->evaluation);
-		json_dates(s->json, t->issued, t->next_update);
+		show_dates(s, t->issued, t->next_update);
 	} else if (rc == 0) {
 		hex_encode(t->fmspc, 6, fmspc);
 		printf("  TCB info for %s, FMSPC %s, PCE %02x%02x, version %u, evaluation %u\n", tee, fmspc,
 		       t->pce_id[0], t->pce_id[1], t->version, t->evaluation);
-		say_dates(t->issued, t->next_update);
+		show_dates(s, t->issued, t->next_update);
 	}
 	if (rc == 0) {
 		component_names(s, "SGX", "sgx_components", t->sgx_name);
@@ -236,13 +194,13 @@ static int show_qe_identity(const struct show *s, const struct attest_file *f, s
 		json_hex(s->json, "attributes", q->attributes, 16);
 		json_hex(s->json, "attributes_mask", q->attributes_mask, 16);
 		json_u64(s->json, "evaluation", q->evaluation);
-		json_dates(s->json, q->issued, q->next_update);
+		show_dates(s, q->issued, q->next_update);
 		json_open(s->json, "levels", '[');
 	} else if (rc == 0) {
 		hex_encode(q->mrsigner, 32, mrsigner);
 		printf("  QE identity %s, product %u, evaluation %u, MRSIGNER %s\n", id, q->isvprodid,
 		       q->evaluation, mrsigner);
-		say_dates(q->issued, q->next_update);
+		show_dates(s, q->issued, q->next_update);
 	}
 	for (uint16_t i = 0; rc == 0 && i < q->level_count; i++)
 		svn_level(s, &q->level[i], &q->advisories);
@@ -275,7 +233,7 @@ static void crl_entries(const struct show *s, const struct attest_crl *crl)
 	}
 }
 
-static int show_crl(const struct show *s, enum attest_part part, const struct attest_file *f,
+static int show_crl(const struct show *s, const char *key, const struct attest_file *f,
 		    struct bawn_error *e)
 {
 	struct attest_crl crl;
@@ -295,10 +253,10 @@ static int show_crl(const struct show *s, enum attest_part part, const struct at
 		number += strspn(hex, "0"); /* all zeros: nothing is left */
 	}
 	if (rc == 0 && s->json) {
-		json_open(s->json, part == ATTEST_PART_ROOT_CRL ? "root_crl" : "pck_crl", '{');
+		json_open(s->json, key, '{');
 		json_string(s->json, "issuer", issuer);
 		json_string(s->json, "number", *number ? number : "0");
-		json_dates(s->json, crl.this_update, crl.next_update);
+		show_dates(s, crl.this_update, crl.next_update);
 		json_open(s->json, "revoked", '[');
 		crl_entries(s, &crl);
 		json_close(s->json, ']');
@@ -306,7 +264,7 @@ static int show_crl(const struct show *s, enum attest_part part, const struct at
 	} else if (rc == 0) {
 		printf("  revocation list of %s\n    number 0x%s, %zu entries\n", issuer,
 		       *number ? number : "0", crl.count);
-		say_dates(crl.this_update, crl.next_update);
+		show_dates(s, crl.this_update, crl.next_update);
 		crl_entries(s, &crl);
 	}
 	if (owned)
@@ -315,69 +273,6 @@ static int show_crl(const struct show *s, enum attest_part part, const struct at
 }
 
 /* ---- certificates ---- */
-
-static void show_pck(const struct show *s, const struct attest_pck *p)
-{
-	char ppid[33], fmspc[13], piid[33];
-
-	if (s->json) {
-		json_open(s->json, "sgx_extension", '{');
-		json_hex(s->json, "ppid", p->ppid, 16);
-		json_hex(s->json, "fmspc", p->fmspc, 6);
-		json_hex(s->json, "pce_id", p->pce_id, 2);
-		json_hex(s->json, "cpusvn", p->cpusvn, 16);
-		bytes_as_numbers(s, "components", p->components);
-		json_u64(s->json, "pcesvn", p->pcesvn);
-		json_u64(s->json, "sgx_type", p->sgx_type);
-		if (p->has_piid)
-			json_hex(s->json, "piid", p->piid, 16);
-		if (p->has_configuration) {
-			json_bool(s->json, "dynamic_platform", p->dynamic_platform);
-			json_bool(s->json, "cached_keys", p->cached_keys);
-			json_bool(s->json, "smt", p->smt);
-		}
-		json_close(s->json, '}');
-		return;
-	}
-	hex_encode(p->ppid, 16, ppid);
-	hex_encode(p->fmspc, 6, fmspc);
-	hex_encode(p->piid, 16, piid);
-	printf("    platform FMSPC %s, PPID %s, SGX type %u\n    components", fmspc, ppid, p->sgx_type);
-	bytes_as_numbers(s, NULL, p->components);
-	printf(", PCE %02x%02x of SVN %u\n", p->pce_id[0], p->pce_id[1], p->pcesvn);
-	if (p->has_piid)
-		printf("    platform instance %s\n", piid);
-	if (p->has_configuration)
-		printf("    %s platform, keys %s, SMT %s\n", p->dynamic_platform ? "dynamic" : "fixed",
-		       p->cached_keys ? "cached" : "not cached", p->smt ? "on" : "off");
-}
-
-static void show_cert(const struct show *s, const struct attest_cert *c)
-{
-	char subject[256], issuer[256], serial[41];
-	struct attest_pck pck;
-
-	attest_name_text(c->subject, subject, sizeof(subject));
-	attest_name_text(c->issuer, issuer, sizeof(issuer));
-	hex_encode(c->serial.p, c->serial.n, serial);
-	if (s->json) {
-		json_open(s->json, NULL, '{');
-		json_string(s->json, "subject", subject);
-		json_string(s->json, "issuer", issuer);
-		json_string(s->json, "serial", serial);
-		json_dates(s->json, c->not_before, c->not_after);
-		json_hex(s->json, "key", c->key, 64);
-		json_bool(s->json, "emulated", c->emulated);
-	} else {
-		printf("  certificate %s\n    issued by %s\n    serial %s%s\n", subject, issuer, serial,
-		       c->emulated ? "\n    EMULATED: it protects nothing" : "");
-		say_dates(c->not_before, c->not_after);
-	}
-	if (c->sgx_extension.p && attest_pck_parse(c->sgx_extension, &pck, NULL) == 0)
-		show_pck(s, &pck);
-	if (s->json)
-		json_close(s->json, '}');
-}
 
 static int show_chain(const struct show *s, enum attest_part part, const struct attest_file *f,
 		      struct bawn_error *e)
@@ -388,17 +283,7 @@ static int show_chain(const struct show *s, enum attest_part part, const struct 
 		[ATTEST_PART_PCK_CRL_CHAIN] = "pck_crl_chain",
 		[ATTEST_PART_PCK_CHAIN] = "pck_chain",
 	};
-	struct attest_chain *c = malloc(sizeof(*c));
-	int rc = c ? attest_chain_parse(f->p, f->n, c, e) : err_nomem(e);
-
-	if (rc == 0 && s->json)
-		json_open(s->json, keys[part], '[');
-	for (size_t i = 0; rc == 0 && i < c->count; i++)
-		show_cert(s, &c->cert[i]);
-	if (rc == 0 && s->json)
-		json_close(s->json, ']');
-	free(c);
-	return rc;
+	return show_certificates(s, keys[part], cur_make(f->p, f->n), e);
 }
 
 static int show_part(const struct show *s, enum attest_part part, const struct attest_file *f,
@@ -410,8 +295,9 @@ static int show_part(const struct show *s, enum attest_part part, const struct a
 	case ATTEST_PART_QE_IDENTITY:
 		return show_qe_identity(s, f, e);
 	case ATTEST_PART_PCK_CRL:
+		return show_crl(s, "pck_crl", f, e);
 	case ATTEST_PART_ROOT_CRL:
-		return show_crl(s, part, f, e);
+		return show_crl(s, "root_crl", f, e);
 	case ATTEST_PART_TCB_CHAIN:
 	case ATTEST_PART_QE_CHAIN:
 	case ATTEST_PART_PCK_CRL_CHAIN:
@@ -452,6 +338,44 @@ static int show_set(void *arg, const char *path, bool early, struct bawn_error *
 	return 0;
 }
 
+/* A file by itself: whatever part of collateral it turns out to be. */
+static int show_file(const struct show *s, const char *path, struct bawn_error *e)
+{
+	struct attest_file f;
+	struct attest_cert cert;
+	int rc = io_read_file(path, 1u << 20, &f.p, &f.n, e);
+
+	if (rc)
+		return rc;
+	if (s->json) {
+		json_open(s->json, NULL, '{');
+		json_string(s->json, "path", path);
+	} else {
+		printf("%s\n", path);
+	}
+	if (memmem(f.p, f.n, "\"tcbInfo\"", 9))
+		rc = show_tcb_info(s, &f, e);
+	else if (memmem(f.p, f.n, "\"enclaveIdentity\"", 17))
+		rc = show_qe_identity(s, &f, e);
+	else if (memmem(f.p, f.n, "BEGIN CERTIFICATE", 17) || attest_cert_parse(f.p, f.n, &cert, NULL) == 0)
+		rc = show_certificates(s, "certificates", cur_make(f.p, f.n), e);
+	else
+		rc = show_crl(s, "crl", &f, e);
+	if (s->json)
+		json_close(s->json, '}');
+	free(f.p);
+	return rc;
+}
+
+static int show_operand(struct show *s, const char *path, struct bawn_error *e)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
+		return show_file(s, path, e);
+	return attest_dir_each(path, show_set, s, e);
+}
+
 int collateral_show(struct cli *c)
 {
 	struct show s = { .c = c };
@@ -465,8 +389,8 @@ int collateral_show(struct cli *c)
 	for (unsigned i = 0; i < (c->argc ? c->argc : 1); i++) {
 		struct bawn_error e = { 0 };
 
-		if (attest_dir_each(c->argc ? c->argv[i] : store, show_set, &s, &e)) {
-			cli_fail(c, NULL, &e);
+		if (show_operand(&s, c->argc ? c->argv[i] : store, &e)) {
+			cli_fail(c, c->argc ? c->argv[i] : NULL, &e);
 			s.failed = true;
 		}
 	}

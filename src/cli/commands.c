@@ -10,6 +10,7 @@
 	X(load)                                                                                    \
 	X(sign)                                                                                    \
 	X(verify)                                                                                  \
+	X(quote)                                                                                   \
 	X(collateral)                                                                              \
 	X(emulate)                                                                                 \
 	X(emu)                                                                                     \

@@ -3,6 +3,7 @@
 #define BAWN_CLI_EMU_FAB_H
 
 #include "cli/emu.h"
+#include "cli/show.h"
 #include "fab/fab.h"
 
 #define FAB_OPT_DIR                                                                                \
@@ -25,8 +26,6 @@ int emu_fab_finish(struct cli *c, struct fab **f, const struct fab_dates *dates)
 void emu_fab_head(struct json *j, const struct fab *f);
 void emu_fab_levels_json(struct json *j, const struct fab *f);
 void emu_fab_levels_text(const struct fab *f);
-/* An instant as a JSON string. */
-void emu_fab_time(struct json *j, const char *key, int64_t t);
 
 /*
  * An enclave given as a file, or as its MRSIGNER in 64 digits (with_digits):

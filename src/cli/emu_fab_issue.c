@@ -29,8 +29,8 @@ static void result_json(struct json *j, const struct fab *f, const struct fab_ce
 	json_hex(j, "cpusvn", k->cpusvn, sizeof(k->cpusvn));
 	json_u64(j, "pcesvn", k->pcesvn);
 	json_string(j, "tcbm", tcbm);
-	emu_fab_time(j, "valid_from", k->from);
-	emu_fab_time(j, "valid_until", k->until);
+	show_time(j, "valid_from", k->from);
+	show_time(j, "valid_until", k->until);
 	json_string(j, "file", name);
 	json_string(j, "chain", (const char *)chain->p);
 	json_close(j, '}');

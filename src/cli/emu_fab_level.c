@@ -14,7 +14,7 @@ static void level_json(struct json *j, int kind, const struct fab_level *l)
 		json_hex(j, "cpusvn", l->components, sizeof(l->components));
 	json_u64(j, kind == FAB_PLATFORM_LEVELS ? "pcesvn" : "isvsvn", l->svn);
 	json_string(j, "status", bawn_tcb_status_name((enum bawn_tcb_status)l->status));
-	emu_fab_time(j, "date", l->date);
+	show_time(j, "date", l->date);
 	json_open(j, "advisories", '[');
 	for (uint32_t i = 0; i < l->advisory_count; i++)
 		json_string(j, NULL, l->advisory[i]);

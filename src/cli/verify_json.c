@@ -1,4 +1,5 @@
 /* What a verification found, as JSON. bawn-verify(1) documents the members. */
+#include "cli/show.h"
 #include "cli/verify.h"
 
 #include <stddef.h>
@@ -103,58 +104,6 @@ static void tcb(struct json *j, const struct bawn_verification *v)
 	json_close(j, '}');
 }
 
-static void report(struct json *j, const char *key, const struct bawn_sgx_report *r)
-{
-	static const struct bytes_member bytes[] = {
-		BYTES(bawn_sgx_report, mrenclave), BYTES(bawn_sgx_report, mrsigner),
-		BYTES(bawn_sgx_report, attributes), BYTES(bawn_sgx_report, cpusvn),
-		BYTES(bawn_sgx_report, configid), BYTES(bawn_sgx_report, isvextprodid),
-		BYTES(bawn_sgx_report, isvfamilyid),
-	};
-
-	json_open(j, key, '{');
-	hex_members(j, bytes, ARRAY_LEN(bytes), r);
-	json_u64(j, "isvprodid", r->isvprodid);
-	json_u64(j, "isvsvn", r->isvsvn);
-	json_u64(j, "miscselect", r->miscselect);
-	json_u64(j, "configsvn", r->configsvn);
-	json_close(j, '}');
-}
-
-static void td(struct json *j, const struct bawn_td_report *r)
-{
-	static const struct bytes_member td10[] = {
-		BYTES(bawn_td_report, mrtd), { "rtmr0", offsetof(struct bawn_td_report, rtmr[0]), 48 },
-		{ "rtmr1", offsetof(struct bawn_td_report, rtmr[1]), 48 },
-		{ "rtmr2", offsetof(struct bawn_td_report, rtmr[2]), 48 },
-		{ "rtmr3", offsetof(struct bawn_td_report, rtmr[3]), 48 },
-		BYTES(bawn_td_report, mrconfigid), BYTES(bawn_td_report, mrowner),
-		BYTES(bawn_td_report, mrownerconfig), BYTES(bawn_td_report, mrseam),
-		BYTES(bawn_td_report, mrsignerseam), BYTES(bawn_td_report, seamattributes),
-		BYTES(bawn_td_report, attributes), BYTES(bawn_td_report, xfam), BYTES(bawn_td_report, tee_tcb_svn),
-	};
-	static const struct bytes_member td15[] = {
-		BYTES(bawn_td_report, tee_tcb_svn2), BYTES(bawn_td_report, mrservicetd),
-	};
-	static const struct bytes_member td15ex[] = {
-		BYTES(bawn_td_report, td_id), BYTES(bawn_td_report, dev_info),
-		BYTES(bawn_td_report, init_service_td_hash), BYTES(bawn_td_report, init_service_td_attributes),
-		BYTES(bawn_td_report, init_cpusvn), BYTES(bawn_td_report, init_tee_tcb_svn),
-		BYTES(bawn_td_report, init_fmspc), BYTES(bawn_td_report, current_service_td_hash),
-		BYTES(bawn_td_report, current_service_td_attributes),
-	};
-
-	json_open(j, "td", '{');
-	hex_members(j, td10, ARRAY_LEN(td10), r);
-	if (r->has_15)
-		hex_members(j, td15, ARRAY_LEN(td15), r);
-	if (r->has_15ex) {
-		json_u64(j, "vmid", r->vmid);
-		hex_members(j, td15ex, ARRAY_LEN(td15ex), r);
-	}
-	json_close(j, '}');
-}
-
 static void platform(struct json *j, const struct bawn_verification *v)
 {
 	static const struct bytes_member bytes[] = {
@@ -183,6 +132,7 @@ static void quote(struct json *j, const struct bawn_verification *v)
 		BYTES(bawn_verification, report_data), BYTES(bawn_verification, qe_vendor_id),
 		BYTES(bawn_verification, user_data),
 	};
+	const struct show s = { .json = j };
 
 	json_open(j, "quote", '{');
 	json_string(j, "tee", v->tee == BAWN_TEE_TDX ? "TDX" : "SGX");
@@ -192,10 +142,10 @@ static void quote(struct json *j, const struct bawn_verification *v)
 	hex_members(j, bytes, ARRAY_LEN(bytes), v);
 	json_close(j, '}');
 	if (v->tee == BAWN_TEE_TDX)
-		td(j, &v->td);
+		show_td_report(&s, "td", &v->td, NULL);
 	else
-		report(j, "enclave", &v->sgx);
-	report(j, "qe", &v->qe);
+		show_sgx_report(&s, "enclave", &v->sgx, NULL);
+	show_sgx_report(&s, "qe", &v->qe, NULL);
 }
 
 void verify_json(const struct verify_answer *a, struct json *j)
