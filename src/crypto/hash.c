@@ -1,8 +1,7 @@
-/* SHA-256, AES-128-CMAC, random bytes. */
-#define OPENSSL_SUPPRESS_DEPRECATED /* low-level calls: see the two comments below */
+/* SHA-2, HMAC, random bytes. */
+#define OPENSSL_SUPPRESS_DEPRECATED /* low-level calls: see the comment below */
 #include "crypto/crypto.h"
 
-#include <openssl/aes.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 #include <string.h>
@@ -91,49 +90,6 @@ void crypto_hmac_sha256(const uint8_t key[32], const void *a, size_t an, const v
 	crypto_sha256_final(&h, out);
 	wipe(pad, sizeof(pad));
 	wipe(inner, sizeof(inner));
-}
-
-/* Doubling in GF(2^128), RFC 4493 section 2.3. */
-static void cmac_double(const uint8_t in[16], uint8_t out[16])
-{
-	uint8_t carry = (uint8_t)(in[0] >> 7);
-
-	for (int i = 0; i < 15; i++)
-		out[i] = (uint8_t)(in[i] << 1 | in[i + 1] >> 7);
-	out[15] = (uint8_t)(in[15] << 1 ^ (0x87 & -carry));
-}
-
-/*
- * EVP_MAC allocates at every use, and this runs in signal handlers (EREPORT
- * and EGETKEY trap there): so the block cipher directly, which does not.
- */
-void crypto_cmac(const uint8_t key[16], const void *p, size_t n, uint8_t out[16])
-{
-	const uint8_t *m = p;
-	uint8_t subkey[16], x[16] = { 0 }, last[16] = { 0 };
-	AES_KEY k;
-
-	AES_set_encrypt_key(key, 128, &k);
-	AES_encrypt(x, subkey, &k);
-	cmac_double(subkey, subkey);
-	for (; n > 16; m += 16, n -= 16) {
-		for (int i = 0; i < 16; i++)
-			x[i] ^= m[i];
-		AES_encrypt(x, x, &k);
-	}
-	if (n)
-		memcpy(last, m, n);
-	if (n < 16) {
-		last[n] = 0x80;
-		cmac_double(subkey, subkey);
-	}
-	for (int i = 0; i < 16; i++)
-		x[i] ^= last[i] ^ subkey[i];
-	AES_encrypt(x, out, &k);
-	wipe(&k, sizeof(k));
-	wipe(subkey, sizeof(subkey));
-	wipe(x, sizeof(x));
-	wipe(last, sizeof(last));
 }
 
 int crypto_random(void *p, size_t n, struct bawn_error *e)
