@@ -149,26 +149,39 @@ static int settle(struct bawn_enclave *en, const struct image *im, struct bawn_e
 	return 0;
 }
 
-int host_start(struct bawn_enclave *en, const struct image *im, struct bawn_error *e)
+/*
+ * What is the same for every enclave, looked up once: in a virtual machine
+ * every CPUID is a trip to the hypervisor, and there are twenty of them.
+ */
+static struct system_features machine;
+
+static void look_at_machine(void)
 {
 	static const uint32_t leaves[] = { 0, 1, 4, 7 };
-	struct system_features f = {
-		.version = en->edmm ? VERSION_EDMM : VERSION_BEFORE_EDMM,
-		.feature_set = FEATURE_LAST | FEATURE_EXTENDED | (en->edmm ? FEATURE_EDMM : 0) |
-			       (en->aexnotify ? FEATURE_AEXNOTIFY : 0),
-		.size = sizeof(f),
-		.cpu_cores = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN),
-	};
-	struct host_slot *slot = en->utility ? en->utility : &en->slot[0];
-	uint64_t status = HOST_STATUS_FAILED;
 	uint32_t regs[4];
-	int r;
 
-	cpu_features_of(&f);
+	machine.size = sizeof(machine);
+	machine.cpu_cores = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
+	cpu_features_of(&machine);
 	for (size_t i = 0; i < ARRAY_LEN(leaves); i++) {
 		cpuid(leaves[i], regs);
-		memcpy(f.cpuinfo[leaves[i]], regs, sizeof(regs));
+		memcpy(machine.cpuinfo[leaves[i]], regs, sizeof(regs));
 	}
+}
+
+int host_start(struct bawn_enclave *en, const struct image *im, struct bawn_error *e)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct host_slot *slot = en->utility ? en->utility : &en->slot[0];
+	uint64_t status = HOST_STATUS_FAILED;
+	struct system_features f;
+	int r;
+
+	pthread_once(&once, look_at_machine);
+	f = machine;
+	f.version = en->edmm ? VERSION_EDMM : VERSION_BEFORE_EDMM;
+	f.feature_set = FEATURE_LAST | FEATURE_EXTENDED | (en->edmm ? FEATURE_EDMM : 0) |
+			(en->aexnotify ? FEATURE_AEXNOTIFY : 0);
 	r = host_run(en, slot, HOST_INIT, &f, &status, e);
 	if (r) {
 		err_context(e, "initialisation");
