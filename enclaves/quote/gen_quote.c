@@ -120,7 +120,9 @@ static uint32_t fill(struct fixed *q, const struct ae_ms_quote *a, const struct 
 static bool write(const struct ae_ms_quote *a, const struct fixed *q, const struct certification *c,
 		  const uint8_t nonce[16], uint8_t digest[32])
 {
-	uint8_t piece[1024];
+	/* The first piece ends where the host's buffer has a word's boundary, as it does at its start. */
+	uint8_t piece[2048];
+	uint32_t room = sizeof(piece) - sizeof(*q) % sizeof(uint64_t);
 	br_sha256_context h;
 	uint64_t to;
 
@@ -132,8 +134,8 @@ static bool write(const struct ae_ms_quote *a, const struct fixed *q, const stru
 		return false;
 	if (nonce)
 		br_sha256_update(&h, q, sizeof(*q));
-	for (uint32_t done = 0; done < c->size;) {
-		uint32_t n = c->size - done < sizeof(piece) ? c->size - done : sizeof(piece);
+	for (uint32_t done = 0; done < c->size; room = sizeof(piece)) {
+		uint32_t n = c->size - done < room ? c->size - done : room;
 
 		if (!c->host)
 			memcpy(piece, (const uint8_t *)&c->own + done, n);

@@ -12,3 +12,6 @@ $(BUILD)/enclaves/%-svn2.signed.so: $(BUILD)/enclaves/%.so $(BUILD)/keys/develop
 	$(Q)$(CLI) sign --key $(BUILD)/keys/$(if $(filter quote,$*),development,$*).pem \
 		--config $(BUILD)/enclaves/$*-svn2.conf --output $@ $< >/dev/null
 tests: $(BUILD)/enclaves/quote-svn2.signed.so $(BUILD)/enclaves/provision-svn2.signed.so
+
+# What quotes are measured against is BearSSL, as the enclaves have it.
+$(BUILD)/bench/quote_bench: private LDLIBS += -l:libbearssl.a

@@ -9,7 +9,7 @@ build_at() { # FOLDER
 	mkdir -p "$1"
 	cp -r Makefile VERSION enclaves include src "$1"
 	(cd "$1" && env -u MAKEFLAGS -u MAKELEVEL -u SANITIZE -u BUILD make -s BUILD=out \
-		out/enclaves/witness.so >log 2>&1) || { sed 's/^/# /' "$1/log"; return 1; }
+		LAUNCH_ROOT="$tmp/root" out/enclaves/{witness,provision,quote,launch}.so >log 2>&1) || { sed 's/^/# /' "$1/log"; return 1; }
 }
 measure() { # UNSIGNED
 	"$bawn" sign --key "$tmp/key.pem" --config enclaves/witness/witness.conf \
@@ -17,10 +17,14 @@ measure() { # UNSIGNED
 }
 
 ok "a key" "$bawn" sign --new-key "$tmp/key.pem"
+# The launch enclave has its root's key in it: here one of zeros.
+printf '%0128d\n' 0 >"$tmp/root"
 ok "a build in one place" build_at "$tmp/here"
 ok "a build in another, with a longer name" build_at "$tmp/and/over/there"
-ok "give the same file, byte by byte" \
-	cmp "$tmp/here/out/enclaves/witness.so" "$tmp/and/over/there/out/enclaves/witness.so"
+for name in witness provision quote launch; do
+	ok "give the same $name enclave, byte by byte" \
+		cmp "$tmp/here/out/enclaves/$name.so" "$tmp/and/over/there/out/enclaves/$name.so"
+done
 here=$(measure "$tmp/here/out/enclaves/witness.so")
 there=$(measure "$tmp/and/over/there/out/enclaves/witness.so")
 like "$here" '^[0-9a-f]{64}$' "it can be measured"
