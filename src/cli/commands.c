@@ -13,6 +13,7 @@
 	X(quote)                                                                                   \
 	X(collateral)                                                                              \
 	X(emulate)                                                                                 \
+	X(daemon)                                                                                  \
 	X(emu)                                                                                     \
 	X(help)                                                                                    \
 	X(completion)

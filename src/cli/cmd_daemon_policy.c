@@ -1,0 +1,420 @@
+/* bawn daemon policy: what the owner's policy says, before it is put in force. */
+#include "authority/authority.h"
+#include "cli/daemon.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DEFAULT_FILE "/etc/bawn/policy"
+/* The operations that are about an enclave. */
+#define OF_ENCLAVES                                                                                \
+	(WIRE_OP_BIT(WIRE_OP_QUOTE) | WIRE_OP_BIT(WIRE_OP_CERTIFY) | WIRE_OP_BIT(WIRE_OP_LAUNCH))
+
+enum policy_exit { POLICY_WRONG = 3, POLICY_REMARKS = 4, POLICY_REFUSED = 3 };
+
+struct loaded {
+	uint8_t *text;
+	size_t n;
+	struct authority_policy *p;
+};
+
+static void unload(struct loaded *l)
+{
+	free(l->text);
+	free(l->p);
+}
+
+static const char *file_of(const struct cli *c)
+{
+	return c->argc ? c->argv[0] : DEFAULT_FILE;
+}
+
+/* 0, or an exit code after saying why: a file that cannot be read is not one that is wrong. */
+static int load(struct cli *c, struct loaded *l)
+{
+	struct bawn_error e = { 0 };
+	int rc;
+
+	*l = (struct loaded){ 0 };
+	if (io_read_file(file_of(c), AUTHORITY_TEXT_MAX, &l->text, &l->n, &e))
+		return cli_fail(c, NULL, &e);
+	rc = authority_policy_parse((const char *)l->text, l->n, &authority_system_names, &l->p, &e);
+	if (rc == 0)
+		return 0;
+	cli_fail(c, file_of(c), &e);
+	return rc == BAWN_ERR_FORMAT ? POLICY_WRONG : CLI_FAILURE;
+}
+
+/* Line number `line` of the text, without blanks around it. */
+static struct cur source_line(const struct loaded *l, unsigned line)
+{
+	struct cur rest = cur_make(l->text, l->n), out = cur_make(NULL, 0);
+
+	while (line-- && rest.n) {
+		const uint8_t *end = memchr(rest.p, '\n', rest.n);
+
+		cur_sub(&rest, end ? (size_t)(end - rest.p) : rest.n, &out);
+		cur_skip(&rest, end != NULL);
+	}
+	while (out.n && (out.p[0] == ' ' || out.p[0] == '\t'))
+		cur_skip(&out, 1);
+	while (out.n && (out.p[out.n - 1] == '\r' || out.p[out.n - 1] == ' ' || out.p[out.n - 1] == '\t'))
+		out.n--;
+	return out;
+}
+
+/* ---- check ---- */
+
+struct remarks {
+	struct cli *c;
+	struct json *json; /* or NULL */
+	unsigned count;
+};
+
+static void remark(void *arg, unsigned line, const char *text)
+{
+	struct remarks *r = arg;
+
+	r->count++;
+	if (r->json) {
+		json_open(r->json, NULL, '{');
+		json_u64(r->json, "line", line);
+		json_string(r->json, "remark", text);
+		json_close(r->json, '}');
+	} else if (line) {
+		cli_warn(r->c, file_of(r->c), "line %u: %s", line, text);
+	} else {
+		cli_warn(r->c, file_of(r->c), "%s", text);
+	}
+}
+
+static void check_json(const struct loaded *l, struct remarks *r)
+{
+	struct json *j = r->json;
+
+	json_open(j, NULL, '{');
+	json_string(j, "file", file_of(r->c));
+	json_bool(j, "lock", l->p->lock);
+	json_u64(j, "rules", l->p->rules);
+	json_open(j, "sections", '[');
+	for (uint32_t i = 0; i < l->p->sections; i++)
+		json_string(j, NULL, l->p->section[i]);
+	json_close(j, ']');
+	json_open(j, "lists", '{');
+	for (unsigned i = 0; i < AUTHORITY_LISTS; i++) {
+		if (l->p->list[i].line)
+			json_u64(j, authority_list_name(i), l->p->list[i].count);
+		else
+			json_null(j, authority_list_name(i));
+	}
+	json_close(j, '}');
+	json_open(j, "remarks", '[');
+	authority_policy_remarks(l->p, remark, r);
+	json_close(j, ']');
+	json_close(j, '}');
+}
+
+static int run_check(struct cli *c)
+{
+	struct remarks r = { .c = c, .json = cli_flag(c, "json") ? cli_json(c) : NULL };
+	struct loaded l;
+	int rc = load(c, &l);
+
+	if (rc == 0 && r.json) {
+		check_json(&l, &r);
+	} else if (rc == 0) {
+		authority_policy_remarks(l.p, remark, &r);
+		printf("%s: %u rules in %u sections%s\n", file_of(c), l.p->rules, l.p->sections,
+		       l.p->lock ? ", locked" : "");
+	}
+	unload(&l);
+	return rc == 0 && r.count && cli_flag(c, "strict") ? POLICY_REMARKS : rc;
+}
+
+static const struct cli_option check_options[] = {
+	CLI_OPT_JSON,
+	{ .name = "strict", .help = "exit with 4 if there are remarks" },
+	{ 0 },
+};
+static const struct cli_command check = {
+	.name = "check",
+	.summary = "tell whether a policy is understood, and what in it was probably not meant",
+	.operands = "[FILE]",
+	.details = "FILE is " DEFAULT_FILE " by default. Exit codes: 0 understood, 3 not understood,\n"
+		   "4 understood but remarkable (with --strict).",
+	.options = check_options,
+	.max = 1,
+	.run = run_check,
+};
+
+/* ---- test ---- */
+
+struct asked {
+	struct wire_match m; /* as the words say */
+	uint32_t operations;
+	struct authority_subject s;
+	uint32_t groups[WIRE_GROUPS];
+	struct wire_identity identity;
+};
+
+static int add_group(struct cli *c, struct asked *a, uint32_t gid)
+{
+	if (a->s.ngroups == ARRAY_LEN(a->groups))
+		return cli_usage(c, "too many groups");
+	a->groups[a->s.ngroups++] = gid;
+	return 0;
+}
+
+/* All groups of a user of this system. */
+static int user_groups(struct cli *c, struct asked *a, const char *name, gid_t gid)
+{
+	gid_t list[WIRE_GROUPS];
+	int n = WIRE_GROUPS, rc = 0;
+
+	if (getgrouplist(name, gid, list, &n) < 0)
+		cli_warn(c, name, "has more groups than can be told here");
+	for (int i = 0; i < n && i < (int)WIRE_GROUPS && rc == 0; i++)
+		rc = add_group(c, a, list[i]);
+	a->s.gid = gid;
+	return rc;
+}
+
+static int as_user(struct cli *c, struct asked *a, const char *name)
+{
+	struct passwd *pw = getpwnam(name);
+
+	if (!pw)
+		return cli_usage(c, "no such user on this system: %s", name);
+	a->s.uid = pw->pw_uid;
+	return user_groups(c, a, name, pw->pw_gid);
+}
+
+static int as_caller(struct cli *c, struct asked *a)
+{
+	gid_t list[WIRE_GROUPS];
+	int n = getgroups(WIRE_GROUPS, list), rc = 0;
+
+	a->s.uid = getuid();
+	a->s.gid = getgid();
+	for (int i = 0; i < n && rc == 0; i++)
+		rc = add_group(c, a, list[i]);
+	return rc;
+}
+
+/* Words about groups may be repeated: each is one more. */
+static int group_word(struct cli *c, struct asked *a, const char *word, bool *first)
+{
+	struct wire_match m = { 0 };
+	struct bawn_error e = { 0 };
+
+	if (authority_match_word(&m, word, &authority_system_names, &e))
+		return cli_usage(c, "%s", e.msg);
+	if (m.gid_first != m.gid_last)
+		return cli_usage(c, "somebody is in a group, not in a range: %s", word);
+	if (*first)
+		a->s.gid = m.gid_first;
+	*first = false;
+	return add_group(c, a, m.gid_first);
+}
+
+static int read_words(struct cli *c, struct asked *a)
+{
+	bool own_group = true, somebody = false;
+	struct bawn_error e = { 0 };
+	int rc = 0;
+
+	for (unsigned i = 2; i < c->argc && rc == 0; i++) {
+		const char *word = c->argv[i];
+
+		if (strncmp(word, "user=", 5) == 0 && !somebody)
+			rc = as_user(c, a, word + 5);
+		else if (strncmp(word, "gid=", 4) == 0 || strncmp(word, "group=", 6) == 0)
+			rc = group_word(c, a, word, &own_group);
+		else if (authority_match_word(&a->m, word, &authority_system_names, &e))
+			rc = cli_usage(c, "%s", e.msg);
+		somebody = somebody || strncmp(word, "user=", 5) == 0 || strncmp(word, "uid=", 4) == 0;
+	}
+	if (rc == 0 && !somebody)
+		rc = own_group ? as_caller(c, a) : cli_usage(c, "say uid=NUMBER or user=NAME too");
+	return rc;
+}
+
+/* What is not said of the enclave is something that no line names. */
+static void fill_identity(struct asked *a)
+{
+	struct wire_identity *i = &a->identity;
+
+	i->known = WIRE_KNOWN_ALL;
+	memcpy(i->mrenclave, a->m.mrenclave, 32);
+	memcpy(i->mrsigner, a->m.mrsigner, 32);
+	i->product = a->m.product;
+	i->svn = a->m.svn;
+	i->attributes = ATTR_MODE64BIT | (a->m.debug ? ATTR_DEBUG : 0);
+}
+
+static int read_question(struct cli *c, struct asked *a)
+{
+	struct bawn_error e = { 0 };
+	struct wire_match operations = { 0 };
+	int rc;
+
+	*a = (struct asked){ 0 };
+	if (c->argc < 2 || strcmp(c->argv[1], "all") == 0)
+		operations.operations = WIRE_OP_ALL;
+	else if (authority_match_operations(&operations, c->argv[1], &e))
+		return cli_usage(c, "%s", e.msg);
+	a->operations = operations.operations;
+	rc = read_words(c, a);
+	if (rc)
+		return rc;
+	if (a->m.has & WIRE_HAS_UID) {
+		if (a->m.uid_first != a->m.uid_last)
+			return cli_usage(c, "ask about one user, not about a range");
+		a->s.uid = a->m.uid_first;
+	}
+	a->s.groups = a->groups;
+	a->s.section = a->m.has & WIRE_HAS_SOCKET ? a->m.socket : "native";
+	a->s.cgroup = a->m.has & WIRE_HAS_CGROUP ? a->m.cgroup : NULL;
+	fill_identity(a);
+	return 0;
+}
+
+static void print_decision(const struct loaded *l, unsigned op, const struct wire_decision *d)
+{
+	struct cur line = source_line(l, d->line);
+	char text[WIRE_NOTE];
+
+	authority_decision_text(d, text);
+	printf("%-11s %s\n", wire_operation_name(op), text);
+	if (d->line)
+		printf("%-11s   %u: %.*s\n", "", d->line, (int)line.n, (const char *)line.p);
+}
+
+static void decision_json(struct json *j, const struct loaded *l, unsigned op,
+			  const struct wire_decision *d)
+{
+	char text[WIRE_NOTE], line[256];
+	struct cur source = source_line(l, d->line);
+
+	authority_decision_text(d, text);
+	json_open(j, NULL, '{');
+	json_string(j, "operation", wire_operation_name(op));
+	json_bool(j, "allowed", d->allowed);
+	json_string(j, "reason", text);
+	if (d->line) {
+		snprintf(line, sizeof(line), "%.*s", source.n < 255 ? (int)source.n : 255,
+			 (const char *)source.p);
+		json_u64(j, "line", d->line);
+		json_string(j, "text", line);
+	}
+	if (d->entry)
+		json_u64(j, "entry", d->entry);
+	if (d->rate) {
+		json_u64(j, "rate", d->rate);
+		json_u64(j, "rate_seconds", d->rate_seconds);
+		json_u64(j, "burst", d->burst);
+	}
+	if (d->epc)
+		json_u64(j, "epc", d->epc);
+	json_close(j, '}');
+}
+
+/* Grants and revocations of --grants, or NULL. */
+static int load_entries(struct cli *c, struct authority_entries **out)
+{
+	const char *dir = cli_value(c, "grants");
+	struct bawn_error e = { 0 };
+	int fd, rc;
+
+	*out = NULL;
+	if (!dir)
+		return 0;
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0) {
+		err_sys(&e, "cannot open %s", dir);
+		return cli_fail(c, NULL, &e);
+	}
+	rc = authority_entries_load(out, fd, &e);
+	close(fd); /* nothing is written here */
+	return rc ? cli_fail(c, dir, &e) : 0;
+}
+
+static int answer(struct cli *c, const struct loaded *l, const struct authority_entries *x,
+		  const struct asked *a)
+{
+	struct json *j = cli_flag(c, "json") ? cli_json(c) : NULL;
+	int rc = CLI_OK;
+
+	if (j)
+		json_open(j, NULL, '[');
+	for (unsigned op = 0; op < WIRE_OPERATIONS; op++) {
+		struct wire_decision d;
+
+		if (!(a->operations & WIRE_OP_BIT(op)))
+			continue;
+		authority_decide(l->p, x, &a->s, op, WIRE_OP_BIT(op) & OF_ENCLAVES ? &a->identity : NULL,
+				 (uint64_t)time(NULL), &d);
+		if (j)
+			decision_json(j, l, op, &d);
+		else
+			print_decision(l, op, &d);
+		rc = d.allowed ? rc : POLICY_REFUSED;
+	}
+	if (j)
+		json_close(j, ']');
+	return rc;
+}
+
+static int run_test(struct cli *c)
+{
+	struct authority_entries *x = NULL;
+	struct asked a;
+	struct loaded l = { 0 };
+	int rc = read_question(c, &a);
+
+	if (rc == 0) {
+		rc = load(c, &l);
+		if (rc == POLICY_WRONG) /* 3 is "refused" here */
+			rc = CLI_FAILURE;
+	}
+	if (rc == 0)
+		rc = load_entries(c, &x);
+	if (rc == 0)
+		rc = answer(c, &l, x, &a);
+	authority_entries_free(&x);
+	unload(&l);
+	return rc;
+}
+
+static const struct cli_option test_options[] = {
+	CLI_OPT_JSON,
+	{ .name = "grants", .value = "DIR", .help = "with the grants and revocations kept in DIR" },
+	{ 0 },
+};
+static const struct cli_command test = {
+	.name = "test",
+	.summary = "tell who would get what by a policy, and by which of its lines",
+	.operands = "FILE [OPERATION[,OPERATION...]|any|all [CONDITION...]]",
+	.details = "Conditions are those of bawn-policy(5): uid=1000 or user=NAME (with its groups), gid=,\n"
+		   "group= (may be repeated; the first is the primary one), socket= (default: native),\n"
+		   "cgroup=, mrenclave=, mrsigner=, product=, svn=, debug=. Without uid and user it is\n"
+		   "about whoever asks. What is not said of the enclave is something that no line names.\n"
+		   "Exit codes: 0 all of it is allowed, 3 something is refused.",
+	.options = test_options,
+	.min = 1,
+	.max = CLI_ANY,
+	.run = run_test,
+};
+
+static const struct cli_command *const verbs[] = { &check, &test, NULL };
+const struct cli_command cmd_daemon_policy = {
+	.name = "policy",
+	.summary = "check a policy, and test what it says",
+	.verbs = verbs,
+};
