@@ -21,7 +21,8 @@
 
 #define ATTEST_QUOTE_MAX 131072u  /* bytes of a quote that are looked at; the QE's data alone may have 65535 */
 #define ATTEST_JSON_MAX 262144u   /* bytes of a TCB info or QE identity */
-#define ATTEST_CRL_MAX 131072u    /* bytes of a revocation list, as DER */
+#define ATTEST_CRL_MAX 524288u    /* bytes of a revocation list, as DER */
+#define ATTEST_CRL_ENTRIES_MAX 8000 /* revoked certificates in it */
 #define ATTEST_CERT_MAX 4096u     /* bytes of a certificate, as DER */
 #define ATTEST_CHAIN_TEXT_MAX 32768u /* bytes of a chain as PEM, text between blocks included */
 #define ATTEST_LEVELS_MAX 64      /* TCB levels of a TCB info */

@@ -222,7 +222,7 @@ static struct attest_item *crl_item(enum attest_kind kind, const struct attest_c
 	struct attest_item *i;
 	uint16_t *b;
 
-	_Static_assert(ATTEST_CRL_MAX / 20 < UINT16_MAX, "an entry has 20 bytes at least, its number 16 bits");
+	_Static_assert(ATTEST_CRL_ENTRIES_MAX < UINT16_MAX, "an entry's number has 16 bits");
 	while (buckets <= 2 * crl->count)
 		buckets *= 2;
 	i = item_new(kind, ITEM_SIZE(crl) + crl->count * sizeof(struct attest_serial) + buckets * sizeof(*b) + ca_n + root_n, e);

@@ -114,9 +114,12 @@ static int parse_tbs(struct cur tbs, struct attest_crl *c, struct bawn_error *e)
 		return malformed(e, "entries");
 	if (!present)
 		c->entries = cur_make(tbs.p, 0);
-	for (entries = c->entries; entries.n; c->count++)
+	for (entries = c->entries; entries.n; c->count++) {
+		if (c->count == ATTEST_CRL_ENTRIES_MAX)
+			return malformed(e, "it has too many entries");
 		if (!read_entry(&entries, &serial, &since))
 			return malformed(e, "an entry");
+	}
 	return parse_extensions(&tbs, c, e);
 }
 

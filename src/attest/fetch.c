@@ -47,6 +47,9 @@ static int bad_status(const struct http_reader *r, const char *url, struct bawn_
 
 	if (r->status == 404)
 		return err_set(e, BAWN_ERR_NOT_FOUND, "the server has none (404): %.110s", url);
+	/* Of old evaluations Intel's says this. */
+	if (r->status == 410)
+		return err_set(e, BAWN_ERR_NOT_FOUND, "the server has it no longer (410): %.100s", url);
 	if (r->status == 401 || r->status == 403)
 		return err_set(e, BAWN_ERR_DENIED, "the server refuses (%u): %.110s", r->status, url);
 	if (r->status / 100 == 3 && http_header(r, "Location", &where))

@@ -186,6 +186,8 @@ def misbehaviour():
             refused("%s of %s" % (mode, part))
         change(part, status=404)
         refused("no " + part, "404")
+        change(part, status=410)
+        refused(part + " is gone", "no longer")
         change(part, status=401)
         refused("no leave for " + part, "401")
         change(part, status=302, headers={"Location": "http://127.0.0.1:1/"})

@@ -160,10 +160,18 @@ static void make_cert(struct forge *f, int which, const struct forge_key *issuer
 static void crl_entry(const void *arg, size_t i, const uint8_t **serial, size_t *n, int64_t *since)
 {
 	const struct forge_crl *c = arg;
+	static uint8_t made[20] = { 0x11 };
 
-	*serial = c->serial[i];
-	*n = c->serial_n[i];
 	*since = c->from;
+	if (i < c->others) {
+		made[18] = (uint8_t)(i >> 8);
+		made[19] = (uint8_t)i;
+		*serial = made;
+		*n = sizeof(made);
+	} else {
+		*serial = c->serial[i - c->others];
+		*n = c->serial_n[i - c->others];
+	}
 }
 
 static void make_crl(struct buf *b, const struct forge_crl *c, const struct forge_key *issuer)
@@ -171,11 +179,11 @@ static void make_crl(struct buf *b, const struct forge_crl *c, const struct forg
 	const struct fab_crl spec = {
 		.issuer = c->issuer, .rest = c->rest, .issuer_key = issuer->xy,
 		.from = c->from, .until = c->until, .number = 7,
-		.count = c->count, .entry = crl_entry, .arg = c,
+		.count = c->others + c->count, .entry = crl_entry, .arg = c,
 	};
 
 	buf_free(b);
-	buf_init(b, 1 << 18);
+	buf_init(b, 1 << 20);
 	fab_crl_tbs(b, &spec);
 	apply_hex(b, c->edit);
 	must(!fab_x509_sign(b, issuer->d, NULL), "signing");

@@ -41,6 +41,7 @@ struct forge_crl {
 	int64_t from, until;
 	uint8_t serial[8][20]; /* revoked */
 	size_t serial_n[8], count;
+	size_t others;         /* as many more before them, of certificates that nobody has */
 	struct forge_edit edit[FORGE_EDITS];
 };
 

@@ -783,6 +783,15 @@ static void test_revocation(void)
 		edited(&f, t[i].verdict, t[i].reason, t[i].what);
 		forge_free(&f);
 	}
+	for (size_t more = 0; more < 2; more++) {
+		forge_init(&f, BAWN_TEE_SGX);
+		f.pck_crl.others = ATTEST_CRL_ENTRIES_MAX - 3 + more; /* and three */
+		revoke(&f.pck_crl, &f.cert[FORGE_PCK]);
+		forge_build(&f);
+		edited(&f, more ? BAWN_UNDECIDED : BAWN_NOT_GENUINE, more ? BAWN_REASON_NONE : BAWN_REASON_PCK_REVOKED,
+		       more ? "a list of more entries than that" : "the last of as many entries as a list can have");
+		forge_free(&f);
+	}
 	for (int root = 0; root < 2; root++) {
 		crl_edit(root, "020101300a06082a8648ce3d040302", "020100300a06082a8648ce3d040302", "a list of version 1");
 		crl_edit(root, "2a8648ce3d040302", "2a8648ce3d040303", "a list signed with SHA-384, it says");
