@@ -242,6 +242,7 @@ static int run(struct cli *c)
 	r = preload_too(c, object);
 	if (r)
 		return r;
+	c->argv[c->argc] = NULL; /* what was given for us is behind it */
 	execv(program, c->argv);
 	cli_warn(c, program, "%s", strerror(errno));
 	return errno == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT;

@@ -24,7 +24,8 @@ uint32_t access_code(const struct cpu_epc *epc, uint64_t offset, bool r, bool w,
 	const uint64_t need = (r ? SECINFO_R : 0) | (w ? SECINFO_W : 0) | (x ? SECINFO_X : 0);
 	uint32_t code = PF_U | (w ? PF_W : 0) | (x ? PF_I : 0);
 
-	if (entry & EPCM_VALID)
+	/* A mapping without any access has no page table entry. */
+	if (entry & EPCM_VALID && vma & (PROT_READ | PROT_WRITE | PROT_EXEC))
 		code |= PF_P;
 	/* A page that is not there, and page tables that forbid, are plain page faults. */
 	if (!(entry & EPCM_VALID) || !vma_allows(vma, r, w, x))

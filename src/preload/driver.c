@@ -95,27 +95,39 @@ static void signals_release(uint64_t old)
 	raw(SYS_rt_sigprocmask, SIG_SETMASK, (uintptr_t)&old, 0, 8, 0, 0);
 }
 
-/* A signal with this action would not interrupt anything: it is ignored. */
-static bool is_ignored(int sig)
+/* struct kernel_sigaction */
+struct action {
+	uint64_t handler, flags, restorer, mask;
+};
+
+static bool is_ignored(int sig, const struct action *a)
 {
 	const uint64_t by_default = SIGNAL(SIGCHLD) | SIGNAL(SIGURG) | SIGNAL(SIGWINCH) | SIGNAL(SIGCONT);
-	uint64_t action[4] = { 0 }; /* struct kernel_sigaction: the handler comes first */
 
-	raw(SYS_rt_sigaction, (uint64_t)sig, 0, (uintptr_t)action, 8, 0, 0);
-	return action[0] == (uintptr_t)SIG_IGN ||
-	       (action[0] == (uintptr_t)SIG_DFL && SIGNAL(sig) & by_default);
+	return a->handler == (uintptr_t)SIG_IGN ||
+	       (a->handler == (uintptr_t)SIG_DFL && SIGNAL(sig) & by_default);
 }
 
-/* A signal has arrived that would interrupt a system call made with this mask. */
-static bool signal_waits(uint64_t mask)
+/*
+ * A signal has arrived that would interrupt a system call made with this mask;
+ * *restart: the call would then begin again.
+ */
+static bool signal_waits(uint64_t mask, bool *restart)
 {
 	uint64_t pending = 0;
 
 	raw(SYS_rt_sigpending, (uintptr_t)&pending, 8, 0, 0, 0, 0);
 	pending &= ~mask;
-	for (int sig = 1; sig <= 64; sig++)
-		if (pending & SIGNAL(sig) && !is_ignored(sig))
+	for (int sig = 1; sig <= 64; sig++) {
+		struct action a = { 0 };
+
+		if (!(pending & SIGNAL(sig)))
+			continue;
+		raw(SYS_rt_sigaction, (uint64_t)sig, 0, (uintptr_t)&a, 8, 0, 0);
+		*restart = a.flags & SA_RESTART;
+		if (!is_ignored(sig, &a))
 			return true;
+	}
 	return false;
 }
 
@@ -159,20 +171,24 @@ static long add_piece(struct cpu_epc *epc, const struct add_pages *a, const stru
 static long add_all(struct cpu_epc *epc, struct add_pages *a, const struct isa_secinfo *si,
 		    uint8_t *buffer)
 {
+	uint64_t mask = signals_hold(), added;
+	bool restart;
 	long r = 0;
 
 	for (a->count = 0; a->count < a->length && r == 0;) {
-		uint64_t mask = signals_hold(), added = 0;
-		bool stop = signal_waits(mask) && a->count;
-
-		/* At the very start it is as if it had come before: its handler runs now. */
-		if (!stop)
+		if (!signal_waits(mask, &restart)) {
 			r = add_piece(epc, a, si, buffer, &added);
-		a->count += added;
-		signals_release(mask);
-		if (stop)
+			a->count += added;
+		} else if (a->count) {
 			break;
+		} else if (restart) {
+			signals_release(mask); /* its handler runs here */
+			mask = signals_hold();
+		} else {
+			r = -EINTR;
+		}
 	}
+	signals_release(mask);
 	return r;
 }
 

@@ -40,6 +40,8 @@ NAME int __openat_2(int dir, const char *path, int flags);
 NAME int __openat64_2(int dir, const char *path, int flags);
 NAME int fcntl64(int fd, int op, ...);
 NAME void *mmap64(void *at, size_t n, int prot, int flags, int fd, off_t offset);
+NAME ssize_t pread64(int fd, void *p, size_t n, off_t at);
+NAME ssize_t pwrite64(int fd, const void *p, size_t n, off_t at);
 NAME int close_range(unsigned first, unsigned last, int flags);
 NAME void closefrom(int first);
 NAME int __xstat(int version, const char *path, struct stat *st);
@@ -59,7 +61,7 @@ NAME int fstatat64(int dir, const char *restrict path, struct stat64 *restrict s
 
 #define BEHIND(X)                                                                                  \
 	X(open) X(openat) X(close) X(fcntl) X(ioctl) X(mmap) X(munmap) X(mprotect) X(dup) X(dup2)  \
-	X(dup3) X(fork) X(getauxval)
+	X(dup3) X(fork) X(getauxval) X(read) X(write) X(pread) X(pwrite)
 
 static struct {
 #define MEMBER(name) __typeof__(name) *name;
@@ -111,7 +113,7 @@ static int open_at(int dir, const char *path, int flags, mode_t mode)
 	enum file_kind kind = device_at(dir, path);
 
 	if (kind != FILE_OTHER)
-		return (int)answer(file_open(kind, flags));
+		return (int)answer((flags & O_CREAT) && (flags & O_EXCL) ? -EEXIST : file_open(kind, flags));
 	if (dir == AT_FDCWD && next.open)
 		return next.open(path, flags, mode);
 	if (next.openat)
@@ -237,6 +239,52 @@ static int copied(int from, int to)
 NAME int dup(int fd)
 {
 	return copied(fd, next.dup ? next.dup(fd) : (int)answer(raw(SYS_dup, (uint64_t)fd, 0, 0, 0, 0, 0)));
+}
+
+/* The devices have neither read nor write; the memory files behind them have. */
+static bool is_device(int fd)
+{
+	return file_is_known(fd) && file_kind_of(fd) != FILE_OTHER;
+}
+
+NAME ssize_t read(int fd, void *p, size_t n)
+{
+	if (is_device(fd))
+		return answer(-EINVAL);
+	return next.read ? next.read(fd, p, n) : answer(raw(SYS_read, (uint64_t)fd, ARG(p), n, 0, 0, 0));
+}
+
+NAME ssize_t write(int fd, const void *p, size_t n)
+{
+	if (is_device(fd))
+		return answer(-EINVAL);
+	return next.write ? next.write(fd, p, n) : answer(raw(SYS_write, (uint64_t)fd, ARG(p), n, 0, 0, 0));
+}
+
+NAME ssize_t pread(int fd, void *p, size_t n, off_t at)
+{
+	if (is_device(fd))
+		return answer(-EINVAL);
+	return next.pread ? next.pread(fd, p, n, at) :
+			    answer(raw(SYS_pread64, (uint64_t)fd, ARG(p), n, (uint64_t)at, 0, 0));
+}
+
+NAME ssize_t pwrite(int fd, const void *p, size_t n, off_t at)
+{
+	if (is_device(fd))
+		return answer(-EINVAL);
+	return next.pwrite ? next.pwrite(fd, p, n, at) :
+			     answer(raw(SYS_pwrite64, (uint64_t)fd, ARG(p), n, (uint64_t)at, 0, 0));
+}
+
+NAME ssize_t pread64(int fd, void *p, size_t n, off_t at)
+{
+	return pread(fd, p, n, at);
+}
+
+NAME ssize_t pwrite64(int fd, const void *p, size_t n, off_t at)
+{
+	return pwrite(fd, p, n, at);
 }
 
 /* Something is about to be put in the place of a descriptor. */
