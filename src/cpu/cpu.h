@@ -343,6 +343,15 @@ int cpu_enter_enclave(unsigned long rdi, unsigned long rsi, unsigned long rdx, u
 bool cpu_copy(void *to, const void *from, size_t n);
 /* True where CPUID inside an enclave faults (the CPU can, and the kernel lets us). */
 bool cpu_engine_faults_cpuid(void);
+/*
+ * Let CPUID outside of enclaves answer otherwise: r has what the CPU says, EAX,
+ * EBX, ECX, EDX. True if CPUID faults from now on in this thread and those that
+ * it makes. stands_at: a UD2 at this address was a CPUID; NULL for none.
+ */
+typedef void (*cpu_cpuid_fn)(uint32_t leaf, uint32_t subleaf, uint32_t r[4]);
+bool cpu_engine_cpuid(cpu_cpuid_fn answer, bool (*stands_at)(uint64_t rip));
+/* This program is under `bawn emulate`: what it takes for hardware is emulated. */
+bool cpu_engine_is_injected(void);
 /* Counters since the start, for tests and benchmarks. */
 struct cpu_counters {
 	uint64_t eenter, eresume, eexit, aex, faults, threads;

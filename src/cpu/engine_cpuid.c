@@ -40,21 +40,46 @@ bool cpu_engine_faults_cpuid(void)
 	return state == 2;
 }
 
-bool cpu_cpuid_emulate(struct cpu_mcontext *mc)
+static cpu_cpuid_fn cpuid_answer;
+static bool (*cpuid_stands_at)(uint64_t rip);
+
+bool cpu_engine_cpuid(cpu_cpuid_fn answer, bool (*stands_at)(uint64_t rip))
+{
+	cpuid_answer = answer;
+	cpuid_stands_at = stands_at;
+	return cpu_engine_faults_cpuid() && cpu_cpuid_fault(true) == 0;
+}
+
+/* CPUID that faults, or the UD2 in its place. */
+static bool is_cpuid(const struct cpu_mcontext *mc, bool *faults)
 {
 	const uint8_t *p = (const uint8_t *)mc->rip;
-	uint32_t a, b, c, d;
 
-	if (p[0] != 0x0f || p[1] != 0xa2)
+	*faults = mc->trapno == VEC_GP;
+	if (*faults)
+		return p[0] == 0x0f && p[1] == 0xa2;
+	return mc->trapno == VEC_UD && p[0] == 0x0f && p[1] == 0x0b && cpuid_stands_at &&
+	       cpuid_stands_at(mc->rip);
+}
+
+bool cpu_cpuid_emulate(struct cpu_mcontext *mc)
+{
+	const uint32_t leaf = (uint32_t)mc->rax, subleaf = (uint32_t)mc->rcx;
+	uint32_t r[4];
+	bool faults;
+
+	if (!is_cpuid(mc, &faults) || (faults && cpu_cpuid_fault(false) != 0))
 		return false;
-	if (cpu_cpuid_fault(false) != 0)
-		return false;
-	__cpuid_count((uint32_t)mc->rax, (uint32_t)mc->rcx, a, b, c, d);
-	cpu_cpuid_fault(true);
-	mc->rax = a;
-	mc->rbx = b;
-	mc->rcx = c;
-	mc->rdx = d;
+	__cpuid_count(leaf, subleaf, r[0], r[1], r[2], r[3]);
+	/* What the answer needs may execute CPUID as well. */
+	if (cpuid_answer)
+		cpuid_answer(leaf, subleaf, r);
+	if (faults)
+		cpu_cpuid_fault(true);
+	mc->rax = r[0];
+	mc->rbx = r[1];
+	mc->rcx = r[2];
+	mc->rdx = r[3];
 	mc->rip += 2;
 	return true;
 }

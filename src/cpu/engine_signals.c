@@ -56,6 +56,11 @@ static const struct cpu_front *other_engine(void)
 
 static struct cpu_action actions[SIGNALS + 1]; /* as the program sees them; under the lock */
 
+bool cpu_engine_is_injected(void)
+{
+	return other_engine() != NULL;
+}
+
 /* ---- actions ---- */
 
 static long kernel_action(int sig, const struct cpu_action *act, struct cpu_action *old)

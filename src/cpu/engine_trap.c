@@ -437,7 +437,7 @@ static struct cpu_verdict trap_outside(struct cpu_frame *f, struct cpu_thread *t
 	}
 	if (exception && is_enclu(NULL, mc))
 		return enclu_outside(f, t);
-	if (exception && mc->trapno == VEC_GP && cpu_cpuid_emulate(mc))
+	if (exception && cpu_cpuid_emulate(mc))
 		return go_on;
 	if (exception && mc->rip == (uintptr_t)cpu_copy_here) {
 		mc->rip = (uintptr_t)cpu_copy_failed;

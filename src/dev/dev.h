@@ -60,7 +60,7 @@ struct dev {
 	isa_enter_fn enter;
 	struct dev_features features;
 	uint64_t base, size; /* ELRANGE; 0 before create */
-	bool emulated;
+	bool emulated; /* it protects nothing: this backend, or any under `bawn emulate` */
 	int fd;     /* the driver's, or the memfd of the emulated EPC once created; -1 */
 	void *priv; /* the backend's */
 };

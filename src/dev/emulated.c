@@ -231,5 +231,5 @@ int dev_emulated_open(struct dev *d, const char *platform, struct bawn_error *e)
 
 struct cpu_epc *dev_emulated_epc(const struct dev *d)
 {
-	return d->emulated ? ((const struct emulated *)d->priv)->epc : NULL;
+	return d->ops == &emulated_ops ? ((const struct emulated *)d->priv)->epc : NULL;
 }

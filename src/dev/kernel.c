@@ -284,6 +284,7 @@ int dev_kernel_open(struct dev *d, struct bawn_error *e)
 	if (r)
 		return r;
 	d->ops = &kernel_ops;
+	d->emulated = cpu_engine_is_injected();
 	d->enter = dev_vdso_enter();
 	d->priv = calloc(1, sizeof(struct dev_ranges));
 	if (!d->enter || !d->priv) {

@@ -13,6 +13,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -28,6 +29,7 @@
 #define NEXT_OBJECT ((void *)-1l) /* RTLD_NEXT */
 extern void *dlsym(void *, const char *) __attribute__((weak));
 extern const char *gnu_get_libc_version(void) __attribute__((weak));
+extern int dl_iterate_phdr(int (*)(struct dl_phdr_info *, size_t, void *), void *) __attribute__((weak));
 extern uint64_t cpu_libc_signals;
 
 /* Not all of them are declared by every C library. */
@@ -78,12 +80,29 @@ static void look_behind(void)
 #undef FIND
 }
 
+static int rewrite_one(struct dl_phdr_info *info, size_t size, void *own)
+{
+	(void)size;
+	/* Not this object: it asks the real CPU. */
+	if (info->dlpi_addr != *(const ElfW(Addr) *)own)
+		rewrite_object(info->dlpi_name, info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum);
+	return 0;
+}
+
+extern const char __ehdr_start[] __attribute__((visibility("hidden")));
+
 __attribute__((constructor)) static void begin(void)
 {
 	preload_start();
 	/* Signals that the C library keeps for itself: glibc two, musl three. */
 	cpu_libc_signals = (gnu_get_libc_version ? UINT64_C(3) : UINT64_C(7)) << 31;
 	look_behind();
+	if (preload_rewrites() && dl_iterate_phdr) {
+		ElfW(Addr) own = (ElfW(Addr))__ehdr_start;
+
+		dl_iterate_phdr(rewrite_one, &own);
+	}
+	preload_cpuid();
 }
 
 static long answer(long r)

@@ -76,7 +76,25 @@ void cpuid_filter(uint32_t leaf, uint32_t subleaf, uint32_t r[4]);
 __attribute__((visibility("default"))) void bawn_emulated_cpuid(uint32_t leaf, uint32_t subleaf,
 								 uint32_t out[4]);
 
+/* ---- insn.c ---- */
+
+/* Bytes of the instruction there; 0 if it is not known. */
+size_t insn_length(const uint8_t *start);
+
+/* ---- rewrite.c ---- */
+
+/* Make the CPUIDs in the code of a loaded object trap. path: its file's name, or NULL. */
+void rewrite_object(const char *path, uint64_t bias, const void *program_headers, size_t n);
+/* One stood there. */
+bool rewrite_is(uint64_t rip);
+uint32_t rewrite_count(void);
+
 /* ---- start.c ---- */
+
+/* After the objects are rewritten, if that was wanted: CPUID answers as the platform's. */
+void preload_cpuid(void);
+/* CPUID cannot be made to fault here, and its answers are wanted changed. */
+bool preload_rewrites(void);
 
 /* Find settings, put the vDSO in place. At the first interposed call, or before. */
 void preload_start(void);

@@ -65,6 +65,20 @@ void preload_start(void)
 	__atomic_store_n(&state, DONE, __ATOMIC_RELEASE);
 }
 
+bool preload_rewrites(void)
+{
+	return settings.on && !cpu_engine_faults_cpuid();
+}
+
+void preload_cpuid(void)
+{
+	if (!settings.on || (preload_rewrites() && rewrite_count() == 0))
+		return;
+	/* Read now: a trap may come where a thread cannot wait for the file. */
+	if (settings_platform() && preload_engine() == 0)
+		cpu_engine_cpuid(cpuid_filter, rewrite_is);
+}
+
 int preload_engine(void)
 {
 	struct bawn_error e = { 0 };

@@ -278,7 +278,7 @@ static void test_access(void)
 		    "data is written through a read-only mapping");
 	access_case(&w, DATA, 0, PROT_READ, CPU_ACCESS_OK, 0, PROT_READ, "data is read through it");
 	access_case(&w, DATA, PF_I, rwx, CPU_ACCESS_FAULT, PF_SGX | PF_P | PF_I | PF_U, 0, "data is run");
-	access_case(&w, DATA, 0, PROT_NONE, CPU_ACCESS_FAULT, PF_P | PF_U, 0, "no mapping at all");
+	access_case(&w, DATA, 0, PROT_NONE, CPU_ACCESS_FAULT, PF_U, 0, "no mapping at all");
 	access_case(&w, TCS, 0, rw, CPU_ACCESS_FAULT, PF_SGX | PF_P | PF_U, 0, "a TCS is read");
 	is_int(cpu_page_protection(w.epc, TCS, rwx), PROT_NONE, "a TCS is never mapped");
 	access_case(&w, FREE, PF_W, rwx, CPU_ACCESS_EAUG, 0, 0, "an absent page is EAUGed");
