@@ -197,6 +197,9 @@ void authority_state_seal(const char *name, const void *p, size_t n, struct buf 
  * refused, and returns its error as well: the service starts, and says so.
  */
 int authority_entries_load(struct authority_entries **out, int dirfd, struct bawn_error *e);
+/* The same of the file's contents, in memory alone; *out is NULL if they are malformed. */
+int authority_entries_decode(struct authority_entries **out, const void *p, size_t n,
+			     struct bawn_error *e);
 void authority_entries_free(struct authority_entries **x);
 bool authority_entries_damaged(const struct authority_entries *x);
 /*

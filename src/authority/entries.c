@@ -85,17 +85,38 @@ static bool keep(struct authority_entries *x, struct bawn_error *e)
 	return !x->unkept;
 }
 
-int authority_entries_load(struct authority_entries **out, int dirfd, struct bawn_error *e)
+static struct authority_entries *none(int dirfd)
 {
 	struct authority_entries *x = calloc(1, sizeof(*x));
+
+	if (x) {
+		x->dirfd = dirfd;
+		x->next = 1;
+	}
+	return x;
+}
+
+int authority_entries_decode(struct authority_entries **out, const void *p, size_t n,
+			     struct bawn_error *e)
+{
+	int rc;
+
+	*out = none(-1);
+	rc = *out ? read_entries(*out, cur_make(p, n), e) : err_nomem(e);
+	if (rc)
+		authority_entries_free(out);
+	return rc;
+}
+
+int authority_entries_load(struct authority_entries **out, int dirfd, struct bawn_error *e)
+{
+	struct authority_entries *x = none(dirfd);
 	uint8_t *p = NULL;
 	size_t n = 0;
 	int rc;
 
 	if (!x)
 		return err_nomem(e);
-	x->dirfd = dirfd;
-	x->next = 1;
 	*out = x;
 	if (dirfd < 0)
 		return 0;
