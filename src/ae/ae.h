@@ -152,6 +152,9 @@ int ae_blob_parse(const void *blob, size_t n, struct ae_blob *out, struct bawn_e
 #define AE_XEGB_BYTES 460     /* extended EPID group blob, signed by Intel */
 #define AE_EPID_PEK_BYTES 492 /* provisioning encryption key, signed by Intel */
 #define AE_EPID_BLOB_BYTES 2836
+#define AE_EPID_MSG2_BYTES 4717 /* second message, taken apart: group certificate to old blob */
+#define AE_EPID_MSG3_BYTES 1090 /* what the third message is made of */
+#define AE_EPID_MSG4_BYTES 1018 /* fourth message, taken apart */
 
 /* The group the PvE belongs to and the service's endpoint to choose: needs nothing from outside. */
 struct ae_epid_endpoint {
@@ -163,6 +166,20 @@ int ae_epid_endpoint(struct bawn_enclave *pve, struct ae_epid_endpoint *out, str
 int ae_epid_msg1(struct bawn_enclave *pve, const uint8_t xegb[AE_XEGB_BYTES],
 		 const uint8_t pek[AE_EPID_PEK_BYTES], const struct isa_targetinfo *pce,
 		 struct isa_report *report, struct bawn_error *e);
+/* Second to third message. signature: proof of not being revoked, where a SigRL was given. */
+struct ae_epid_msg2 {
+	const uint8_t *message; /* AE_EPID_MSG2_BYTES */
+	bool rekey;             /* a new key for a member in good standing */
+	const void *sigrl;      /* or NULL */
+	uint32_t sigrl_size;
+	void *signature; /* or NULL */
+	uint32_t signature_size;
+};
+int ae_epid_msg3(struct bawn_enclave *pve, const struct ae_epid_msg2 *m,
+		 uint8_t out[AE_EPID_MSG3_BYTES], struct bawn_error *e);
+/* Fourth message to the member's blob. */
+int ae_epid_msg4(struct bawn_enclave *pve, const uint8_t message[AE_EPID_MSG4_BYTES],
+		 uint8_t blob[AE_EPID_BLOB_BYTES], struct bawn_error *e);
 /* Check a member's blob; sealed anew in place where the TCB has risen. */
 int ae_epid_verify_blob(struct bawn_enclave *qe, uint8_t blob[AE_EPID_BLOB_BYTES], bool *resealed,
 			uint8_t cpusvn[16], struct bawn_error *e);

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { PVE_GEN_MSG1 = 0, PVE_GEN_ES_MSG1 = 3 };
+enum { PVE_GEN_MSG1 = 0, PVE_PROC_MSG2 = 1, PVE_PROC_MSG4 = 2, PVE_GEN_ES_MSG1 = 3 };
 enum { QE_VERIFY_BLOB = 0, QE_GET_QUOTE = 1 };
 
 int ae_epid_endpoint(struct bawn_enclave *pve, struct ae_epid_endpoint *out, struct bawn_error *e)
@@ -31,6 +31,35 @@ int ae_epid_msg1(struct bawn_enclave *pve, const uint8_t xegb[AE_XEGB_BYTES],
 		 .report = ae_address(report) };
 
 	return ae_call(pve, PVE_GEN_MSG1, &ms, "gen_prov_msg1_data", e);
+}
+
+int ae_epid_msg3(struct bawn_enclave *pve, const struct ae_epid_msg2 *m,
+		 uint8_t out[AE_EPID_MSG3_BYTES], struct bawn_error *e)
+{
+	struct {
+		uint32_t answer, pad1;
+		uint64_t message;
+		uint8_t rekey, pad2[7];
+		uint64_t sigrl;
+		uint32_t sigrl_size, pad3;
+		uint64_t out, signature;
+		uint32_t signature_size, pad4;
+	} ms = { .message = ae_address(m->message), .rekey = m->rekey,
+		 .sigrl = ae_address(m->sigrl), .sigrl_size = m->sigrl_size, .out = ae_address(out),
+		 .signature = ae_address(m->signature), .signature_size = m->signature_size };
+
+	return ae_call(pve, PVE_PROC_MSG2, &ms, "proc_prov_msg2_data", e);
+}
+
+int ae_epid_msg4(struct bawn_enclave *pve, const uint8_t message[AE_EPID_MSG4_BYTES],
+		 uint8_t blob[AE_EPID_BLOB_BYTES], struct bawn_error *e)
+{
+	struct {
+		uint32_t answer, pad;
+		uint64_t message, blob;
+	} ms = { .message = ae_address(message), .blob = ae_address(blob) };
+
+	return ae_call(pve, PVE_PROC_MSG4, &ms, "proc_prov_msg4_data", e);
 }
 
 int ae_epid_verify_blob(struct bawn_enclave *qe, uint8_t blob[AE_EPID_BLOB_BYTES], bool *resealed,

@@ -1,5 +1,5 @@
 # Verifiers that know a platform get its certificates from the tests' forge.
-AE_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/ae/*_test.c))
+AE_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/ae/*_test.c tests/ae/*_prog.c))
 $(AE_TESTS): $(BUILD)/obj/tests/attest/forge.o
 # It comes behind the archive on the link line, which therefore is named again.
 $(AE_TESTS): private LDLIBS += $(INTERNAL)
@@ -15,3 +15,6 @@ tests: $(BUILD)/enclaves/quote-svn2.signed.so $(BUILD)/enclaves/provision-svn2.s
 
 # What quotes are measured against is BearSSL, as the enclaves have it.
 $(BUILD)/bench/quote_bench: private LDLIBS += -l:libbearssl.a
+
+# The launch enclave's reader of white lists is fuzzed together with the host's.
+$(BUILD)/obj/fuzz/white_list_fuzz.o: CPPFLAGS_ALL += -Ienclaves -Itests/ae/stub
