@@ -105,6 +105,8 @@ $(BUILD)/obj/%.o: %.S $(FLAGS_FILE)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -Wa,--noexecstack -MMD -MP -c -o $@ $<
 $(BUILD)/obj/src/base/version.o: CPPFLAGS_ALL += -DBAWN_VERSION='"$(VERSION)"'
 $(BUILD)/obj/src/base/version.o: VERSION
+# Where the enclaves are installed, and looked for.
+$(BUILD)/obj/src/attester/state.o: CPPFLAGS_ALL += -DBAWN_LIBEXEC='"$(LIBDIR)/bawn"'
 $(BUILD)/obj/src/cli/cmd_emulate.o: CPPFLAGS_ALL += -DBAWN_LIBDIR='"$(LIBDIR)/bawn"'
 
 # ---- libraries and command ----

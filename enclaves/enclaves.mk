@@ -129,7 +129,8 @@ KIT_FILES = $(ENCLAVE_KIT) $(BUILD)/bawn-enclave.pc
 KIT_INSTALLED = include/bawn_enclave.h:$(INCDIR)/bawn_enclave.h \
 	$(ENCLAVE_KIT):$(LIBDIR)/libbawn_enclave.a \
 	enclaves/runtime/enclave.lds:$(DATADIR)/bawn/enclave.lds \
-	$(BUILD)/bawn-enclave.pc:$(LIBDIR)/pkgconfig/bawn-enclave.pc
+	$(BUILD)/bawn-enclave.pc:$(LIBDIR)/pkgconfig/bawn-enclave.pc \
+	$(foreach e,provision quote launch witness,$(ENCLAVE_BUILD)/$(e).signed.so:$(LIBDIR)/bawn/$(e).signed.so)
 
 # The demo is an example: of the public interface, and with the library that gets installed.
 $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o $(STATIC)

@@ -525,6 +525,85 @@ BAWN_API int bawn_verify_quote_with_pck(struct bawn_verifier *v, const void *quo
 					const struct bawn_policy *policy,
 					struct bawn_verification *result);
 
+/* ======================= being attested, in this process ======================= */
+
+/*
+ * An attester makes quotes of enclaves on this machine: it loads the
+ * provisioning certification enclave and the quoting enclave when it needs
+ * them, and keeps the attestation key, sealed to this platform, and the PCK
+ * certificate in a directory of its own. It has no policy: whoever can use the
+ * device can be attested. All functions may be called from any thread at any
+ * time, except that nobody may use an attester once bawn_attester_free is called.
+ */
+struct bawn_attester;
+
+/* Start it as {0}; strings and bytes are copied. */
+struct bawn_attester_options {
+	const char *device, *platform; /* as in struct bawn_options */
+	bool allow_development;        /* the same */
+	/*
+	 * Files of the enclaves. NULL: "provision.signed.so" and the like in
+	 * BAWN_ENCLAVES, else in a folder "enclaves" beside the program, else where
+	 * Bawn is installed.
+	 */
+	const char *provision, *quote, *launch;
+	/* Where launch control is locked: the list of signers for the launch enclave. */
+	struct bawn_bytes white_list;
+	/* Its directory. NULL: $XDG_STATE_HOME/bawn/attest, else ~/.local/state/bawn/attest. */
+	const char *state;
+	/* PEM, PCK certificate first: kept, and put into quotes. Absent: the one that is kept. */
+	struct bawn_bytes pck_chain;
+	/* Whom the platform's id is encrypted to: RSA-3072 modulus and exponent, 388 bytes; or absent. */
+	struct bawn_bytes ppid_key;
+	uint64_t reserved[8]; /* zero */
+};
+/*
+ * Errors, beside those of loading an enclave: BAWN_ERR_SIGNATURE (the
+ * certificate is not of this platform's key), BAWN_ERR_FORMAT.
+ */
+BAWN_API int bawn_attester_new(struct bawn_attester **out, const struct bawn_attester_options *opt,
+			       struct bawn_error *e);
+BAWN_API void bawn_attester_free(struct bawn_attester **a);
+
+struct bawn_attester_info {
+	bool emulated;          /* its quotes prove nothing */
+	char device[16];
+	bool has_certificate;   /* the next five are known */
+	uint8_t fmspc[6], ppid[16], cpusvn[16];
+	uint16_t pcesvn;
+	int64_t certificate_expires; /* seconds since 1970 */
+	char state[4096];       /* where key and certificate of this platform are kept */
+};
+BAWN_API void bawn_attester_info(const struct bawn_attester *a, struct bawn_attester_info *out);
+
+/* TARGETINFO (512 bytes) that an enclave needs to make a report to be quoted. */
+BAWN_API int bawn_attester_target(struct bawn_attester *a, uint8_t target[512], struct bawn_error *e);
+
+/* The quoting enclave's own report over SHA-256(nonce || quote), if that is wanted. */
+struct bawn_quote_proof {
+	uint8_t nonce[16];
+	uint8_t target[512]; /* TARGETINFO of the enclave that will check it */
+	uint8_t report[432]; /* out */
+};
+/*
+ * A quote of a report (432 bytes) made for bawn_attester_target's target.
+ * *quote is malloc'd. proof may be NULL. BAWN_ERR_NOT_FOUND: there is neither
+ * certificate nor ppid_key; BAWN_ERR_DENIED: an enclave refuses (sgx_status),
+ * such as a report that is not of this platform, or not for its quoting enclave.
+ */
+BAWN_API int bawn_attester_quote(struct bawn_attester *a, const uint8_t report[432],
+				 struct bawn_quote_proof *proof, uint8_t **quote, size_t *n,
+				 struct bawn_error *e);
+
+/* What a PCS is asked with for this platform's PCK certificate. Needs ppid_key. */
+struct bawn_pck_request {
+	uint8_t qe_id[16], encrypted_ppid[384], cpusvn[16];
+	uint16_t pcesvn, pce_id;
+	uint8_t pce_mrsigner[32]; /* the platform's keys depend on it */
+};
+BAWN_API int bawn_attester_pck_request(struct bawn_attester *a, struct bawn_pck_request *out,
+				       struct bawn_error *e);
+
 #ifdef __cplusplus
 }
 #endif

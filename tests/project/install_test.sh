@@ -11,7 +11,8 @@ export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
 ok "make install" make -s BUILD="$BUILD" CC="$CC" PREFIX="$prefix" install
 for f in bin/bawn include/bawn.h lib/libbawn.a lib/libbawn.so lib/libbawn.so.0 lib/pkgconfig/bawn.pc \
 	include/bawn_enclave.h lib/libbawn_enclave.a share/bawn/enclave.lds share/man/man1/bawn.1 \
-	share/bash-completion/completions/bawn; do
+	share/bash-completion/completions/bawn lib/bawn/provision.signed.so lib/bawn/quote.signed.so \
+	lib/bawn/launch.signed.so lib/bawn/witness.signed.so; do
 	ok "$f is installed" test -s "$prefix/$f"
 done
 exits 0 "the installed command runs" "$prefix/bin/bawn" --version
@@ -52,6 +53,9 @@ exits 1 "it does not run emulated without being told" env -u BAWN_DEVICE LD_LIBR
 exits 0 "and does when told" env BAWN_DEVICE=emulated LD_LIBRARY_PATH="$prefix/lib" \
 	"$tmp/hello/host" "$tmp/hello/hello.signed.so" Ann
 like "$out" '^Hello, Ann, from inside the enclave\.$' "greeting whom it should"
+exits 1 "the installed command finds the installed enclaves" env BAWN_DEVICE=emulated XDG_STATE_HOME="$tmp/state" \
+	"$prefix/bin/bawn" attest -o "$tmp/quote"
+like "$out" "no PCK certificate" "and lacks the platform's certificate alone"
 ok "make uninstall" make -s BUILD="$BUILD" CC="$CC" PREFIX="$prefix" uninstall
 is "$(find "$prefix" ! -type d)" "" "nothing is left behind"
 ok "make install with DESTDIR" make -s BUILD="$BUILD" CC="$CC" DESTDIR="$tmp/dest" PREFIX=/opt/bawn install

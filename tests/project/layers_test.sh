@@ -11,8 +11,8 @@ below() { # FOLDER: the folders that its files may include from
 	dev) echo base isa crypto image cpu ;;
 	authority) echo base isa crypto attest wire ;;
 	host | ae) echo base isa crypto image cpu attest wire dev ;;
-	fab) echo base isa crypto image cpu attest wire dev host ae ;;
-	*) echo base isa crypto image cpu attest wire authority dev host ae fab ;;
+	fab | attester) echo base isa crypto image cpu attest wire dev host ae ;;
+	*) echo base isa crypto image cpu attest wire authority dev host ae fab attester ;;
 	esac
 }
 
