@@ -1,9 +1,11 @@
 /*
  * The demo: loads the witness enclave, calls it, has it call out, verify
  * another's report and seal a secret; then, in a new process, unseals it, and
- * shows that an enclave of another signer cannot. tools/demo.sh runs it.
+ * shows that an enclave of another signer cannot; and has it attested.
+ * tools/demo.sh runs it.
  *
  * usage: demo first|second|other FOLDER-OF-ENCLAVES SEALED-FILE
+ *        demo attest FOLDER-OF-ENCLAVES QUOTE-FILE PCK-CHAIN
  *
  * Everything it says it has just seen happen; it ends with 1 where something
  * did not happen as it should.
@@ -228,6 +230,67 @@ static void other_signer(const char *folder, const char *path)
 	bawn_enclave_free(&en);
 }
 
+/* ---- attestation ---- */
+
+static void *read_all(const char *path, size_t *n)
+{
+	static char text[65536];
+	FILE *f = fopen(path, "rb");
+
+	*n = f ? fread(text, 1, sizeof(text), f) : 0;
+	if (!f || ferror(f) || *n == 0 || *n == sizeof(text))
+		fail(path, "cannot be read");
+	fclose(f);
+	return text;
+}
+
+static struct bawn_attester *open_attester(const char *folder, const char *chain)
+{
+	static char provision[4096], quoting[4096];
+	struct bawn_attester_options options = { .device = "emulated", .provision = provision, .quote = quoting };
+	struct bawn_attester *a;
+	struct bawn_error e = { 0 };
+
+	snprintf(provision, sizeof(provision), "%s/provision.signed.so", folder);
+	snprintf(quoting, sizeof(quoting), "%s/quote.signed.so", folder);
+	options.pck_chain.p = read_all(chain, &options.pck_chain.n);
+	if (bawn_attester_new(&a, &options, &e))
+		fail("attester", e.msg);
+	return a;
+}
+
+static void attest(const char *folder, const char *path, const char *chain)
+{
+	struct bawn_attester *a = open_attester(folder, chain);
+	struct bawn_attester_info info;
+	struct witness_report report;
+	struct bawn_enclave *en;
+	struct bawn_error e = { 0 };
+	uint8_t *quote;
+	size_t n;
+	FILE *f;
+
+	printf("\nThe enclave attested (process %d)\n", (int)getpid());
+	bawn_attester_info(a, &info);
+	print_hex("PPID", info.ppid, sizeof(info.ppid));
+	printf("  attester   has a key that the platform's provision enclave has certified\n");
+	en = load(folder, "witness");
+	memset(report.data, 0, sizeof(report.data));
+	strcpy((char *)report.data, "who says so, far away?");
+	if (bawn_attester_target(a, report.targetinfo, &e))
+		fail("TARGETINFO of the quote enclave", e.msg);
+	call(en, WITNESS_REPORT, &report, "EREPORT");
+	if (bawn_attester_quote(a, report.report, NULL, &quote, &n, &e))
+		fail("quote", e.msg);
+	f = fopen(path, "wb");
+	if (!f || fwrite(quote, 1, n, f) != n || fclose(f))
+		fail(path, "cannot be written");
+	printf("  quote      %zu bytes, in %s\n", n, path);
+	free(quote);
+	bawn_enclave_free(&en);
+	bawn_attester_free(&a);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -240,6 +303,11 @@ int main(int argc, char **argv)
 			steps[i].run(argv[2], argv[3]);
 			return fflush(stdout) != 0;
 		}
-	fprintf(stderr, "usage: %s first|second|other FOLDER-OF-ENCLAVES SEALED-FILE\n", argv[0]);
+	if (argc == 5 && strcmp(argv[1], "attest") == 0) {
+		attest(argv[2], argv[3], argv[4]);
+		return fflush(stdout) != 0;
+	}
+	fprintf(stderr, "usage: %s first|second|other FOLDER-OF-ENCLAVES SEALED-FILE\n"
+			"       %s attest FOLDER-OF-ENCLAVES QUOTE-FILE PCK-CHAIN\n", argv[0], argv[0]);
 	return 64;
 }

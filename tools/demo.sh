@@ -1,7 +1,7 @@
 #!/bin/sh
-# The demo: one enclave's life on the emulated SGX CPU, step by step. Run by
-# `make demo`, which has built what is in $BUILD. Everything it makes is in a
-# temporary folder, the platform too unless BAWN_PLATFORM names one.
+# The demo: one enclave's life on the emulated SGX CPU, step by step, up to a quote
+# that is verified. Run by `make demo`, which has built what is in $BUILD. Everything
+# it makes is in a temporary folder, the platform too unless BAWN_PLATFORM names one.
 set -eu
 
 BUILD=${BUILD:-build}
@@ -29,4 +29,52 @@ fi
 for step in first second other; do
 	"$BUILD/examples/demo" $step "$BUILD/enclaves" "$dir/secret.sealed"
 done
+
+# ---- attestation ----
+
+say() { # COMMAND...: show it, then run it; the paths are shortened for the eye
+	printf '  $ %s\n' "$(printf '%s ' "$@" | sed -e "s|$dir/||g" -e "s|$BUILD/||g" -e 's/ *$//')"
+	code=0
+	"$@" >"$dir/said" 2>&1 || code=$?
+	sed -e "s|$dir/||g" -e 's/^/    /' "$dir/said"
+	return $code
+}
+
+cat <<'END'
+
+The platform's manufacturer
+  An emulated platform has an emulated manufacturer, the fab: it knows the fuses, so
+  it can compute the key that the platform's provision enclave derives, and certify it.
+END
+BAWN_FAB=$dir/fab
+XDG_STATE_HOME=$dir/state
+export BAWN_FAB XDG_STATE_HOME
+"$BUILD/bawn" emu fab create --pce "$BUILD/enclaves/provision.signed.so" --qe "$BUILD/enclaves/quote.signed.so" |
+	sed 's/^/  /'
+say "$BUILD/bawn" emu fab issue -o "$dir/pck_chain.pem"
+
+"$BUILD/examples/demo" attest "$BUILD/enclaves" "$dir/quote.bin" "$dir/pck_chain.pem"
+
+cat <<'END'
+
+The quote verified, as by somebody far away
+  who has the quote, the fab's root certificate and its collateral, and nothing else; and
+  who says that an emulated platform will do.
+END
+nonce=$(printf 'who says so, far away?' | od -An -v -tx1 | tr -d ' \n')
+say "$BUILD/bawn" verify --profile emulated --allow-emulated --root "$dir/fab/root_ca.pem" \
+	--collateral "$dir/fab/collateral" --report-data "$nonce" "$dir/quote.bin"
+
+cat <<'END'
+
+Its certificates checked by openssl, which knows nothing of us
+  They are X.509; their mark, that they vouch for an emulated platform, is critical, so
+  that who does not know it refuses them: -ignore_critical says to go on all the same.
+END
+for list in root_ca_crl pck_crl; do
+	openssl crl -inform DER -in "$dir"/fab/collateral/sgx-*00/$list.der
+done >"$dir/crls.pem"
+openssl x509 -in "$dir/pck_chain.pem" -out "$dir/pck.pem"
+say openssl verify -x509_strict -ignore_critical -crl_check_all -CRLfile "$dir/crls.pem" \
+	-CAfile "$dir/fab/root_ca.pem" -untrusted "$dir/pck_chain.pem" "$dir/pck.pem"
 printf '\nAll of it happened as it should.\n'

@@ -12,8 +12,10 @@ like "$out" 'got 42, which is right' "a call out"
 like "$out" 'made on this platform, by what was measured above' "a report verified"
 like "$out" 'unsealed +"the tide turns' "a secret unsealed"
 like "$out" 'refused +status 0x3001' "and refused"
-is "$(echo "$out" | grep -o '(process [0-9]*\|new process ([0-9]*' | grep -o '[0-9]*' | sort -u | wc -l)" 3 \
-	"by three processes"
+like "$out" 'accepted: the quote is genuine' "a quote verified"
+like "$out" 'pck.pem: OK' "and its chain by openssl"
+is "$(echo "$out" | grep -o '(process [0-9]*\|new process ([0-9]*' | grep -o '[0-9]*' | sort -u | wc -l)" 4 \
+	"by four processes"
 is "$(ls "$tmp")" "" "nothing is left"
 
 # A platform of one's own is used, and kept.
@@ -31,4 +33,9 @@ exits 1 "a secret of another platform fails the step" \
 	env BAWN_PLATFORM="$tmp/other" "$BUILD/examples/demo" second "$BUILD/enclaves" "$tmp/sealed"
 like "$out" 'FAILED: unsealing' "and says which"
 exits 1 "an enclave that is not there, too" "$BUILD/examples/demo" first "$tmp" "$tmp/sealed"
+ok "a fab" "$bawn" emu fab create --fab "$tmp/fab" --pce "$(printf '%064d' 7)" --pcesvn 1
+ok "that certifies another PCE's key" "$bawn" emu fab issue --fab "$tmp/fab" -o "$tmp/chain"
+exits 1 "a certificate of another key fails the quote" env XDG_STATE_HOME="$tmp/state" \
+	"$BUILD/examples/demo" attest "$BUILD/enclaves" "$tmp/quote" "$tmp/chain"
+like "$out" 'not for this platform and its PCE' "and says why"
 tap_done
