@@ -21,6 +21,7 @@
 
 #define EPC_MAGIC "BAWNEPC\n"
 #define PROVISION_MAGIC "BAWNPRV\n"
+#define ISGX_MAGIC "BAWNISG\n"
 #define MAGIC_SIZE 8
 #define TRACKED 65536 /* descriptors; higher ones are recognised, but not missed when closed */
 #define HIDDEN_FROM 512 /* where descriptors of our own are put */
@@ -201,7 +202,9 @@ static enum file_kind kind_of(int fd, struct stat *st)
 		return FILE_OTHER;
 	if (memcmp(magic, EPC_MAGIC, sizeof(magic)) == 0)
 		return FILE_ENCLAVE;
-	return memcmp(magic, PROVISION_MAGIC, sizeof(magic)) == 0 ? FILE_PROVISION : FILE_OTHER;
+	if (memcmp(magic, PROVISION_MAGIC, sizeof(magic)) == 0)
+		return FILE_PROVISION;
+	return memcmp(magic, ISGX_MAGIC, sizeof(magic)) == 0 ? FILE_ISGX : FILE_OTHER;
 }
 
 enum file_kind file_kind_of(int fd)
@@ -313,30 +316,44 @@ static void sweep(void)
 		enclave_free(gone[--n]);
 }
 
-static long open_enclave(int flags)
+struct enclave *enclave_make(long *error)
 {
 	const struct cpu_platform *p = settings_platform();
 	struct bawn_error err = { 0 };
-	struct enclave *e;
+	struct enclave *e = NULL;
 	struct cpu_epc *epc;
 	struct stat st;
-	long fd;
 
+	*error = p ? -ENOMEM : -EACCES;
 	if (!p)
-		return -EACCES;
+		return NULL;
 	sweep();
 	if (cpu_epc_new(&epc, p, &err) != 0)
-		return -ENOMEM;
-	fd = raw(SYS_fcntl, (uint64_t)epc->fd, flags & O_CLOEXEC ? F_DUPFD_CLOEXEC : F_DUPFD, 0, 0, 0, 0);
-	if (raw_failed(fd) || fstat((int)fd, &st) != 0 || !(e = enclave_new(epc, st.st_ino))) {
-		if (!raw_failed(fd)) {
-			raw(SYS_close, (uint64_t)fd, 0, 0, 0, 0, 0);
-			fd = -ENOMEM;
-		}
+		return NULL;
+	if (fstat(epc->fd, &st) == 0)
+		e = enclave_new(epc, st.st_ino);
+	if (!e)
 		cpu_epc_free(&epc);
+	return e ? enlist(e, -1) : NULL;
+}
+
+static long open_enclave(int flags)
+{
+	struct enclave *e, *gone;
+	uint64_t mask;
+	long fd;
+
+	e = enclave_make(&fd);
+	if (!e)
 		return fd;
+	fd = raw(SYS_fcntl, (uint64_t)e->epc->fd, flags & O_CLOEXEC ? F_DUPFD_CLOEXEC : F_DUPFD, 0, 0, 0, 0);
+	if (!raw_failed(fd)) {
+		mask = lock_take(&files_lock);
+		gone = track((int)fd, e);
+		lock_give(&files_lock, mask);
+		enclave_free(gone);
 	}
-	enclave_put(enlist(e, (int)fd));
+	enclave_put(e);
 	return fd;
 }
 
@@ -363,6 +380,8 @@ long file_open(enum file_kind kind, int flags)
 		return r;
 	if (kind == FILE_PROVISION)
 		return open_marker(PROVISION_MAGIC, "bawn-provision", flags);
+	if (kind == FILE_ISGX)
+		return open_marker(ISGX_MAGIC, "bawn-isgx", flags);
 	return open_enclave(flags);
 }
 
@@ -431,6 +450,14 @@ static bool is_provision(int fd)
 	return file_kind_of(fd) == FILE_PROVISION;
 }
 
+void enclave_created(struct enclave *e)
+{
+	uint64_t mask = lock_take(&files_lock);
+
+	maps_created(e);
+	lock_give(&files_lock, mask);
+}
+
 long file_ioctl(int fd, uint32_t request, uint64_t arg, bool *ours)
 {
 	enum file_kind kind;
@@ -439,15 +466,13 @@ long file_ioctl(int fd, uint32_t request, uint64_t arg, bool *ours)
 
 	e = enclave_get(fd, &kind, &r);
 	*ours = kind != FILE_OTHER;
+	if (kind == FILE_ISGX)
+		return isgx_ioctl(request, arg);
 	if (!e)
 		return kind == FILE_PROVISION ? -ENOTTY : r;
 	r = driver_ioctl(e->epc, request, arg, is_provision);
-	if (r == 0 && request == DRIVER_CREATE) {
-		uint64_t mask = lock_take(&files_lock);
-
-		maps_created(e);
-		lock_give(&files_lock, mask);
-	}
+	if (r == 0 && request == DRIVER_CREATE)
+		enclave_created(e);
 	enclave_put(e);
 	return r;
 }

@@ -228,6 +228,11 @@ static long reserve(uint64_t at, uint64_t length, int flags)
 		   (uint64_t)-1, 0);
 }
 
+static long may_map(const struct enclave *e, uint64_t start, uint64_t end, int prot)
+{
+	return e->isgx ? 0 : driver_may_map(e->epc, start, end, prot);
+}
+
 long maps_mmap(struct enclave *e, uint64_t at, uint64_t length, int prot, int flags, uint64_t offset)
 {
 	bool fixed = (flags & MAP_FIXED) && !(flags & MAP_FIXED_NOREPLACE);
@@ -246,7 +251,7 @@ long maps_mmap(struct enclave *e, uint64_t at, uint64_t length, int prot, int fl
 	r = fixed ? (long)at : reserve(at, length, flags);
 	if (!raw_failed(r)) {
 		at = (uint64_t)r;
-		r = driver_may_map(e->epc, at, at + length, prot);
+		r = may_map(e, at, at + length, prot);
 		if (r && !fixed)
 			raw(SYS_munmap, at, length, 0, 0, 0, 0);
 		if (!r) {
@@ -263,6 +268,100 @@ long maps_mmap(struct enclave *e, uint64_t at, uint64_t length, int prot, int fl
 	lock_give(&files_lock, mask);
 	free_all(gone);
 	return r;
+}
+
+/* ---- isgx ---- */
+
+/* The first area that begins or lies after `at`, its enclave in *of. Under the lock. */
+static struct area *area_at(uint64_t at, uint64_t end, struct enclave **of)
+{
+	struct area *best = NULL;
+
+	for (struct enclave *e = enclaves; e; e = e->next) {
+		if (!touches(e, at, end))
+			continue;
+		for (struct area *a = e->areas; a; a = a->next)
+			if (a->end > at && a->start < end && (!best || a->start < best->start)) {
+				best = a;
+				*of = e;
+			}
+	}
+	return best;
+}
+
+/* An address that is a multiple of the length, as the driver finds one; or -errno. */
+static long reserve_aligned(uint64_t at, uint64_t length, int flags)
+{
+	long r = reserve(at, 2 * length, flags & ~MAP_FIXED);
+	uint64_t start;
+
+	if (raw_failed(r))
+		return r;
+	start = ((uint64_t)r + length - 1) & ~(length - 1);
+	if (start != (uint64_t)r)
+		raw(SYS_munmap, (uint64_t)r, start - (uint64_t)r, 0, 0, 0, 0);
+	if (start != (uint64_t)r + length)
+		raw(SYS_munmap, start + length, (uint64_t)r + length - start, 0, 0, 0, 0);
+	return (long)start;
+}
+
+long maps_mmap_isgx(uint64_t at, uint64_t length, int prot, int flags)
+{
+	struct enclave *e;
+	long r;
+
+	length = page_up(length);
+	if (length < 2 * ISA_PAGE || length & (length - 1) || (flags & MAP_KIND) == MAP_PRIVATE ||
+	    length > UINT64_C(1) << 40)
+		return -EINVAL;
+	if (flags & MAP_FIXED)
+		r = (long)((at + length - 1) & ~(length - 1));
+	else
+		r = reserve_aligned(at, length, flags);
+	if (raw_failed(r))
+		return r;
+	at = (uint64_t)r;
+	e = enclave_make(&r);
+	if (!e)
+		return r;
+	e->isgx = true;
+	r = maps_mmap(e, at, length, prot, MAP_SHARED | MAP_FIXED, 0);
+	enclave_put(e);
+	return r;
+}
+
+struct enclave *maps_at(uint64_t address, long *error)
+{
+	struct enclave *e, *found = NULL;
+	uint64_t mask;
+
+	*error = -EINVAL;
+	if (address & PAGE_MASK)
+		return NULL;
+	mask = lock_take(&files_lock);
+	if (area_at(address, address + 1, &e) && e->isgx) {
+		*error = -ENOENT;
+		if (e->epc->size) {
+			e->uses++;
+			found = e;
+		}
+	}
+	lock_give(&files_lock, mask);
+	return found;
+}
+
+struct enclave *maps_exactly(uint64_t start, uint64_t end)
+{
+	uint64_t mask = lock_take(&files_lock);
+	struct enclave *e, *found = NULL;
+	const struct area *a = area_at(start, start + 1, &e);
+
+	if (a && e->isgx && a->start == start && a->end == end) {
+		e->uses++;
+		found = e;
+	}
+	lock_give(&files_lock, mask);
+	return found;
 }
 
 void maps_forget(uint64_t at, uint64_t length)
@@ -287,27 +386,10 @@ long maps_munmap(uint64_t at, uint64_t length)
 
 /* ---- protections ---- */
 
-/* The first area that begins or lies after `at`, its enclave in *of. Under the lock. */
-static struct area *area_at(uint64_t at, uint64_t end, struct enclave **of)
-{
-	struct area *best = NULL;
-
-	for (struct enclave *e = enclaves; e; e = e->next) {
-		if (!touches(e, at, end))
-			continue;
-		for (struct area *a = e->areas; a; a = a->next)
-			if (a->end > at && a->start < end && (!best || a->start < best->start)) {
-				best = a;
-				*of = e;
-			}
-	}
-	return best;
-}
-
 /* [start, end) of the area a gets another protection. */
 static long protect(struct enclave *e, struct area *a, uint64_t start, uint64_t end, int prot)
 {
-	long r = driver_may_map(e->epc, start, end, prot);
+	long r = may_map(e, start, end, prot);
 	uint64_t offset, length;
 
 	if (r)

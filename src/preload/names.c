@@ -404,6 +404,8 @@ NAME void *mmap(void *at, size_t n, int prot, int flags, int fd, off_t offset)
 			if (e) {
 				r = maps_mmap(e, ARG(at), n, prot, flags, (uint64_t)offset);
 				enclave_put(e);
+			} else if (kind == FILE_ISGX) {
+				r = maps_mmap_isgx(ARG(at), n, prot, flags);
 			} else if (!r) {
 				r = -ENODEV; /* the provision device has no memory */
 			}

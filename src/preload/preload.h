@@ -145,6 +145,10 @@ long driver_remove(struct cpu_epc *epc, uint64_t arg);
 long driver_get(void *to, uint64_t from, size_t n);
 long driver_put(uint64_t to, const void *from, size_t n);
 
+/* ---- isgx.c: /dev/isgx ---- */
+
+long isgx_ioctl(uint32_t request, uint64_t arg);
+
 /* ---- files.c ---- */
 
 enum file_kind { FILE_OTHER, FILE_ENCLAVE, FILE_PROVISION, FILE_ISGX, FILE_AUXV };
@@ -181,6 +185,7 @@ struct enclave {
 	uint32_t uses; /* descriptors known, areas, calls under way */
 	struct area *areas;
 	uint64_t low, high; /* around all areas */
+	bool isgx;          /* made by a mapping of /dev/isgx: protections are not limited by its pages */
 };
 extern struct enclave *enclaves; /* under files_lock */
 extern struct lock files_lock;
@@ -190,8 +195,18 @@ void enclave_free(struct enclave *e);
 /* A use of the enclave behind a descriptor, or NULL; *kind tells what it is otherwise. */
 struct enclave *enclave_get(int fd, enum file_kind *kind, long *error);
 void enclave_put(struct enclave *e);
+/* A new one that no descriptor stands for, in use by the caller, for isgx; NULL with *error. */
+struct enclave *enclave_make(long *error);
+/* CREATE has succeeded. */
+void enclave_created(struct enclave *e);
 
 long maps_mmap(struct enclave *e, uint64_t at, uint64_t length, int prot, int flags, uint64_t offset);
+/* A mapping of /dev/isgx: an enclave to be. */
+long maps_mmap_isgx(uint64_t at, uint64_t length, int prot, int flags);
+/* A use of the enclave of isgx that is mapped at an address; NULL with *error: none, or not created yet. */
+struct enclave *maps_at(uint64_t address, long *error);
+/* The same by the ends of its one mapping, created or not. */
+struct enclave *maps_exactly(uint64_t start, uint64_t end);
 /* Something else takes the place of whatever is mapped there. */
 void maps_forget(uint64_t at, uint64_t length);
 long maps_munmap(uint64_t at, uint64_t length);
