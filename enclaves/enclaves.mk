@@ -125,6 +125,8 @@ $(BUILD)/bawn-enclave.pc: enclaves/bawn-enclave.pc.in VERSION FORCE
 		-e 's|@DATADIR@|$(DATADIR)|' -e 's|@VERSION@|$(VERSION)|' \
 		-e 's|@CFLAGS@|$(KIT_CFLAGS)|' -e 's|@LDFLAGS@|$(KIT_LDFLAGS)|' $< >$@
 
+# As the build signed them: a development signature, good for emulated platforms. Who makes a
+# release signs them anew (bawn-sign(1), in two steps) and puts those in their place.
 KIT_FILES = $(ENCLAVE_KIT) $(BUILD)/bawn-enclave.pc
 KIT_INSTALLED = include/bawn_enclave.h:$(INCDIR)/bawn_enclave.h \
 	$(ENCLAVE_KIT):$(LIBDIR)/libbawn_enclave.a \
