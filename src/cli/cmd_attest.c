@@ -330,6 +330,8 @@ static int run(struct cli *c)
 
 	if (target && request)
 		return cli_usage(c, "--target and --pck-request exclude each other");
+	if (request && !cli_value(c, "ppid-key"))
+		return cli_usage(c, "--pck-request needs --ppid-key: whom is the platform's id to be encrypted to?");
 	if (cli_value(c, "report") && cli_value(c, "enclave"))
 		return cli_usage(c, "--report and --enclave exclude each other");
 	if (!target && !request && !output && !cli_flag(c, "json") && isatty(STDOUT_FILENO))
