@@ -59,12 +59,35 @@ const char *epc_secs_flaw(const struct cpu_epc *epc, const struct isa_secs *secs
 
 /* ---- mapping ---- */
 
+/* The file from the EPCM on, where large pages of it are large pages of memory too. */
+static uint8_t *map_file(int fd, size_t n)
+{
+	const uintptr_t align = EPC_PAGES_ALIGN - 1;
+	uint8_t *all = mmap(NULL, n + EPC_PAGES_ALIGN, PROT_NONE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint8_t *at, *p;
+	size_t before;
+
+	if (all == MAP_FAILED)
+		return all;
+	before = (EPC_EPCM_OFF - (uintptr_t)all) & align;
+	at = all + before;
+	p = mmap(at, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd, EPC_EPCM_OFF);
+	if (p == MAP_FAILED) {
+		munmap(all, n + EPC_PAGES_ALIGN);
+		return p;
+	}
+	if (before)
+		munmap(all, before);
+	munmap(at + n, EPC_PAGES_ALIGN - before);
+	return p;
+}
+
 static int map_pages(struct cpu_epc *epc, uint64_t base, uint64_t size, struct bawn_error *e)
 {
 	const uint64_t pages_off = epc_pages_off(size);
 	const size_t n = (size_t)(epc_file_size(size) - EPC_EPCM_OFF);
-	uint8_t *map = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, epc->fd,
-			    EPC_EPCM_OFF);
+	uint8_t *map = map_file(epc->fd, n);
 
 	if (map == MAP_FAILED)
 		return err_sys(e, "mapping the EPC of an enclave of %llu bytes",

@@ -1,19 +1,11 @@
 /*
- * EADD, and loading many pages: copy, measure, enter in the EPCM.
- *
- * Copying a page to a memfd costs more than half as much as measuring it,
- * nearly all of it for the kernel to find memory, so a large load has a second
- * thread for it (load_writer.c). Both read the source: what is measured is what
- * is loaded only if the caller does not change it meanwhile.
+ * EADD, and loading many pages: measure, copy, enter in the EPCM. What is
+ * measured is what is loaded only if the caller does not change the source
+ * meanwhile: it is read twice.
  */
 #include "cpu/load.h"
 
 #include <string.h>
-
-/* Pages between two commits: bounds the work that a killed process leaves to undo. */
-#define WINDOW_PAGES 4096u
-/* From here on a second thread pays. */
-#define THREAD_BYTES (UINT64_C(1) << 20)
 
 struct load {
 	struct cpu_epc *epc;
@@ -21,57 +13,62 @@ struct load {
 	const uint8_t *src;
 	bool repeat, measured;
 	bool zeros; /* one page of zeros, again and again */
-	struct load_writer *writer; /* or NULL */
+	struct isa_measure_page text __attribute__((aligned(64))); /* or the hash is slower */
 	struct crypto_sha256 hash;
 };
 
-/*
- * Hash what EADD and the EEXTENDs of one page hash. It is put together first:
- * one long update costs less than 33 short ones.
- */
+/* Hash l->text; have the page at `next` fetched meanwhile, as many lines at a time as are taken. */
+static void hash_page(struct load *l, const uint8_t *next)
+{
+	const uint8_t *text = l->text.eadd;
+	const size_t parts = 4, n = sizeof(l->text) / parts & ~(size_t)63;
+
+	for (size_t k = 0; k < parts; k++) {
+		for (size_t i = 0; i < ISA_PAGE / parts; i += 64)
+			__builtin_prefetch(next + k * (ISA_PAGE / parts) + i);
+		crypto_sha256_update(&l->hash, text + k * n,
+				     k + 1 < parts ? n : sizeof(l->text) - k * n);
+	}
+}
+
+/* Hash what EADD and the EEXTENDs of a page hash. */
 static void measure(struct load *l, uint64_t offset, const uint8_t *page)
 {
-	uint8_t text[ISA_MEASURE_BLOCK +
-		     ISA_PAGE / ISA_MEASURE_CHUNK * (ISA_MEASURE_BLOCK + ISA_MEASURE_CHUNK)];
-	uint8_t *to = text + ISA_MEASURE_BLOCK;
-
-	isa_measure_eadd(offset, l->si, text);
-	for (unsigned i = 0; l->measured && i < ISA_PAGE; i += ISA_MEASURE_CHUNK) {
-		isa_measure_eextend(offset + i, to);
-		memcpy(to + ISA_MEASURE_BLOCK, page + i, ISA_MEASURE_CHUNK);
-		to += ISA_MEASURE_BLOCK + ISA_MEASURE_CHUNK;
+	if (l->measured) {
+		isa_measure_page_set(&l->text, offset, page);
+		hash_page(l, l->repeat ? page : page + ISA_PAGE);
+	} else {
+		isa_measure_eadd(offset, l->si, l->text.eadd);
+		crypto_sha256_update(&l->hash, l->text.eadd, ISA_MEASURE_BLOCK);
 	}
-	crypto_sha256_update(&l->hash, text, (size_t)(to - text));
 }
 
-static void measure_all(struct load *l, const struct load_job *job)
+/* Measure and copy; the EPCM is not touched yet. 0 or -1. */
+static int fill_window(struct load *l, const struct load_job *job)
 {
-	for (uint64_t i = 0; i < job->pages; i++)
-		measure(l, job->offset + i * ISA_PAGE,
-			l->repeat ? job->src : job->src + i * ISA_PAGE);
-}
+	struct load_large large = { 0 };
+	struct load_job piece;
+	int r = l->zeros ? 0 : load_large_begin(l->epc, job, &large);
 
-/* Copy and measure; the EPCM is not touched yet. 0 or -1. */
-static int fill_window(struct load *l, uint64_t offset, uint64_t pages, const uint8_t *src)
-{
-	struct load_job job = { .offset = offset, .src = src, .repeat = l->repeat };
+	for (uint64_t first = 0; first < job->pages && r == 0; first += piece.pages) {
+		bool store;
 
-	if (l->writer) {
-		job.pages = pages;
-		load_writer_begin(l->writer, &job);
-		measure_all(l, &job);
-		return load_writer_wait(l->writer);
-	}
-	for (; pages; pages -= job.pages, job.offset += job.pages * ISA_PAGE) {
-		job.pages = pages < LOAD_PIECE ? pages : LOAD_PIECE;
+		piece = load_piece(job, first);
+		store = piece.offset - large.from < large.to - large.from;
+		for (uint64_t i = 0; i < piece.pages; i++) {
+			const uint8_t *page = l->repeat ? piece.src : piece.src + i * ISA_PAGE;
+
+			/* In turns: what was stored goes to memory while the next page is hashed. */
+			measure(l, piece.offset + i * ISA_PAGE, page);
+			if (store)
+				load_store(l->epc, piece.offset + i * ISA_PAGE, page);
+		}
 		/* Absent pages read as zeros already. */
-		if (!l->zeros && load_write(l->epc, &job) != 0)
-			return -1;
-		measure_all(l, &job);
-		if (!l->repeat)
-			job.src += job.pages * ISA_PAGE;
+		if (!store && !l->zeros)
+			r = load_write(l->epc, &piece);
 	}
-	return 0;
+	load_large_end(l->epc, &large);
+	return r;
 }
 
 /* EADD's checks of one page, in the SDM's order; the source page if it is a TCS was checked. */
@@ -93,6 +90,7 @@ static int window_locked(struct load *l, uint64_t offset, uint64_t *pages, const
 	struct cpu_epc *epc = l->epc;
 	struct cpu_epc_shared *s = epc->shared;
 	const unsigned next = !(s->measure_current & 1);
+	struct load_job job;
 	uint64_t n = 1, entry = EPCM_VALID | (l->si->flags & (SECINFO_RWX | 0xff00));
 	uint64_t most = l->si->flags & SECINFO_RWX;
 
@@ -109,7 +107,8 @@ static int window_locked(struct load *l, uint64_t offset, uint64_t *pages, const
 	*pages = n;
 	epc_intend(epc, EPC_ADD, offset, n * ISA_PAGE, s->pages + n);
 	crypto_sha256_load(&l->hash, s->measure[!next].chain, s->measure[!next].bytes);
-	if (fill_window(l, offset, n, src) != 0) {
+	job = (struct load_job){ .offset = offset, .pages = n, .src = src, .repeat = l->repeat };
+	if (fill_window(l, &job) != 0) {
 		epc_recover(epc);
 		return fault_pf(f, epc->base + offset, PF_W);
 	}
@@ -131,9 +130,6 @@ static int add_window(struct load *l, uint64_t offset, uint64_t *pages, const ui
 
 	if (!epc_lock(l->epc, &mask))
 		return fault_gp(f);
-	/* The writer is made with the signals held back, so it never takes one of the program's. */
-	if (!l->writer && *pages * ISA_PAGE >= THREAD_BYTES && !l->zeros)
-		l->writer = load_writer_new(l->epc);
 	r = window_locked(l, offset, pages, src, tcs_flawed, f);
 	epc_unlock(l->epc, mask);
 	return r;
@@ -161,10 +157,11 @@ static int add_all(struct load *l, uint64_t offset, uint64_t length, uint64_t *d
 	while (*done < length) {
 		const uint8_t *src = l->repeat ? l->src : l->src + *done;
 		uint64_t pages = (length - *done) / ISA_PAGE;
+		uint64_t room = LOAD_WINDOW - (offset + *done) / ISA_PAGE % LOAD_WINDOW;
 		int r;
 
-		if (pages > WINDOW_PAGES)
-			pages = WINDOW_PAGES;
+		if (pages > room)
+			pages = room;
 		if (tcs)
 			pages = 1;
 		r = tcs ? add_tcs(l, offset + *done, src, f) :
@@ -189,10 +186,11 @@ int cpu_eadd_many(struct cpu_epc *epc, uint64_t offset, uint64_t length, const v
 	*done = 0;
 	if ((offset | length) & (ISA_PAGE - 1) || length == 0 || isa_secinfo_flaw(&secinfo))
 		return fault_gp(f);
+	isa_measure_page_begin(&l.text, &secinfo);
 	l.zeros = repeat && SECINFO_PT(secinfo.flags) == PT_REG && ct_is_zero(src, ISA_PAGE);
 	r = add_all(&l, offset, length, done, f);
-	load_writer_free(&l.writer);
 	wipe(&l.hash, sizeof(l.hash));
+	wipe(&l.text, sizeof(l.text));
 	if (*done)
 		epc_announce(epc, offset, *done);
 	return r;

@@ -1,43 +1,20 @@
 /*
  * MRENCLAVE of a page stream: what ECREATE, EADD and EEXTEND would hash
- * (SDM 40.3), composed in one buffer per page, since each call into the hash
- * costs as much as a few hundred bytes of it.
+ * (SDM 40.3).
  */
 #include "image/image.h"
 
 #include <string.h>
 
-#define CHUNKS (ISA_PAGE / ISA_MEASURE_CHUNK)
-#define CHUNK_RECORD (ISA_MEASURE_BLOCK + ISA_MEASURE_CHUNK)
-#define OFFSET_AT 8 /* of the page or chunk, in the block of EADD and EEXTEND */
-
-struct page_buffer {
-	uint8_t eadd[ISA_MEASURE_BLOCK];
-	uint8_t chunk[CHUNKS][CHUNK_RECORD];
-};
-
 static void measured_run(struct crypto_sha256 *h, const struct image_run *r)
 {
 	const struct isa_secinfo si = { .flags = r->secinfo };
-	struct page_buffer b;
+	struct isa_measure_page m;
 
-	isa_measure_eadd(r->offset, &si, b.eadd);
-	for (unsigned c = 0; c < CHUNKS; c++) {
-		isa_measure_eextend(r->offset, b.chunk[c]);
-		memcpy(b.chunk[c] + ISA_MEASURE_BLOCK, r->src + c * ISA_MEASURE_CHUNK,
-		       ISA_MEASURE_CHUNK);
-	}
+	isa_measure_page_begin(&m, &si);
 	for (uint64_t at = 0; at < r->length; at += ISA_PAGE) {
-		put_le64(b.eadd + OFFSET_AT, r->offset + at);
-		for (unsigned c = 0; c < CHUNKS; c++) {
-			uint64_t in_run = at + c * ISA_MEASURE_CHUNK;
-
-			put_le64(b.chunk[c] + OFFSET_AT, r->offset + in_run);
-			if (!r->repeat)
-				memcpy(b.chunk[c] + ISA_MEASURE_BLOCK, r->src + in_run,
-				       ISA_MEASURE_CHUNK);
-		}
-		crypto_sha256_update(h, &b, sizeof(b));
+		isa_measure_page_set(&m, r->offset + at, r->repeat ? r->src : r->src + at);
+		crypto_sha256_update(h, &m, sizeof(m));
 	}
 }
 

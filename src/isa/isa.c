@@ -240,3 +240,19 @@ void isa_measure_eextend(uint64_t offset, uint8_t out[ISA_MEASURE_BLOCK])
 	memcpy(out, "EEXTEND", 7);
 	put_le64(out + 8, offset);
 }
+
+void isa_measure_page_begin(struct isa_measure_page *m, const struct isa_secinfo *s)
+{
+	isa_measure_eadd(0, s, m->eadd);
+	for (unsigned c = 0; c < ARRAY_LEN(m->chunk); c++)
+		isa_measure_eextend(0, m->chunk[c].eextend);
+}
+
+void isa_measure_page_set(struct isa_measure_page *m, uint64_t offset, const uint8_t *page)
+{
+	put_le64(m->eadd + 8, offset);
+	for (unsigned c = 0; c < ARRAY_LEN(m->chunk); c++) {
+		put_le64(m->chunk[c].eextend + 8, offset + c * ISA_MEASURE_CHUNK);
+		memcpy(m->chunk[c].data, page + c * ISA_MEASURE_CHUNK, ISA_MEASURE_CHUNK);
+	}
+}

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -277,7 +278,7 @@ static void add_singly(struct world *w, const struct stretch *s, const uint8_t *
 
 static void test_many(void)
 {
-	/* Windows and batches of every shape; the larger ones are written by the second thread. */
+	/* Windows and pieces of every shape; the larger ones reach over large pages. */
 	static const struct stretch stretches[] = {
 		{ 0, 0x1000, false, true, SECINFO_R | SECINFO_OF_PT(PT_REG), 0 },
 		{ 0x1000, 0x200000, false, true, SECINFO_R | SECINFO_X | SECINFO_OF_PT(PT_REG), 0 },
@@ -287,8 +288,10 @@ static void test_many(void)
 		{ 0x504000, 0x2000, true, true, SECINFO_R | SECINFO_OF_PT(PT_REG), 0 },
 		{ 0x506000, 0x480000, false, true, SECINFO_R | SECINFO_OF_PT(PT_REG), 0 },
 		{ 0x986000, 0x140000, true, false, SECINFO_R | SECINFO_OF_PT(PT_REG), 0xcc },
+		{ 0xac6000, 0x340000, true, true, SECINFO_R | SECINFO_OF_PT(PT_REG), 0x5a },
+		{ 0xf00000, 0x2380000, false, true, SECINFO_R | SECINFO_OF_PT(PT_REG), 0 },
 	};
-	const uint64_t size = UINT64_C(16) << 20;
+	const uint64_t size = UINT64_C(64) << 20;
 	uint8_t *src = malloc(size), want[32], block[ISA_MEASURE_BLOCK];
 	struct world one, many;
 	uint64_t done;
@@ -433,6 +436,10 @@ int main(void)
 	test_eadd_tcs();
 	test_eextend();
 	test_many();
+	/* Where there are no large pages. */
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	test_many();
+	prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
 	test_many_stops();
 	test_no_memory();
 	return tap_done();
