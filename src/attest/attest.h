@@ -471,6 +471,20 @@ struct attest_source {
 int attest_fetch(const struct attest_source *s, const struct attest_anchor *anchor,
 		 const struct attest_key *k, struct attest_bundle *out, struct bawn_error *e);
 
+/* Whose PCK certificate, and at which security versions. */
+struct attest_pck_query {
+	bool has_ppid;
+	uint8_t encrypted_ppid[384]; /* to the service's key; a PCCS may do without */
+	uint8_t cpusvn[16], qe_id[16];
+	uint16_t pcesvn, pce_id;
+};
+/*
+ * The PCK certificate and its chain, leaf first: ATTEST_PART_PCK_CHAIN of *out
+ * and nothing else. Not verified. Errors as attest_fetch.
+ */
+int attest_fetch_pck(const struct attest_source *s, const struct attest_pck_query *q,
+		     struct attest_bundle *out, struct bawn_error *e);
+
 /* ======================= policy files (bawn-verify-policy(5)) ======================= */
 
 #define ATTEST_POLICY_MAX (1u << 20) /* bytes of a policy file */

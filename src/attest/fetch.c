@@ -11,7 +11,7 @@
 #define DEFAULT_TRIES 3u
 #define FIRST_WAIT_MS 500u
 #define LONGEST_WAIT_MS 60000u /* a server that asks for more is given up */
-#define URL_MAX 1024
+#define URL_MAX 2048 /* an encrypted PPID alone has 768 digits */
 
 /* ---- one request, repeated while there is hope ---- */
 
@@ -273,6 +273,53 @@ int attest_fetch(const struct attest_source *s, const struct attest_anchor *anch
 		rc = fetch_signed(s, k, true, out, e);
 	if (rc == 0)
 		rc = fetch_signed(s, k, false, out, e);
+	if (rc)
+		attest_bundle_free(out);
+	return rc;
+}
+
+int attest_fetch_pck(const struct attest_source *s, const struct attest_pck_query *q,
+		     struct attest_bundle *out, struct bawn_error *e)
+{
+	char url[URL_MAX], ppid[2 * 384 + 1], cpusvn[33], qe_id[33], query[900];
+	struct http_reader r;
+	struct cur issuers;
+	struct buf chain;
+	int rc;
+
+	*out = (struct attest_bundle){ 0 };
+	hex_encode(q->encrypted_ppid, 384, ppid);
+	hex_encode(q->cpusvn, 16, cpusvn);
+	hex_encode(q->qe_id, 16, qe_id);
+	/* A PCCS knows platforms by their QE_ID and may do without the PPID; a PCS does the opposite. */
+	if (s->pccs)
+		snprintf(query, sizeof(query), "qeid=%s&encrypted_ppid=%s", qe_id,
+			 q->has_ppid ? ppid : "");
+	else
+		snprintf(query, sizeof(query), "encrypted_ppid=%s", ppid);
+	if (!s->pccs && !q->has_ppid)
+		return err_set(e, BAWN_ERR_USAGE, "a PCS tells platforms by their encrypted PPID, and there is none: "
+			       "ppid-key-file is needed");
+	/* Security versions are written low byte first. */
+	rc = make_url(s, "sgx", url, e, "pckcert?%s&cpusvn=%s&pcesvn=%02x%02x&pceid=%02x%02x", query,
+		      cpusvn, q->pcesvn & 0xff, q->pcesvn >> 8, q->pce_id & 0xff, q->pce_id >> 8);
+	if (rc == 0)
+		rc = get(s, url, &r, e);
+	if (rc)
+		return rc;
+	buf_init(&chain, 3 * ATTEST_CHAIN_TEXT_MAX);
+	buf_add(&chain, r.body.p, r.body.n);
+	if (r.body.n && r.body.p[r.body.n - 1] != '\n')
+		buf_add(&chain, "\n", 1);
+	if (http_header(&r, "SGX-PCK-Certificate-Issuer-Chain", &issuers) != 1)
+		rc = err_set(e, BAWN_ERR_FORMAT, "the response has no SGX-PCK-Certificate-Issuer-Chain");
+	else if (!http_percent_decode(issuers, &chain) || chain.failed)
+		rc = err_set(e, BAWN_ERR_FORMAT,
+			     "SGX-PCK-Certificate-Issuer-Chain is not percent-encoded text");
+	else
+		rc = attest_bundle_put(out, ATTEST_PART_PCK_CHAIN, chain.p, chain.n, e);
+	buf_free(&chain);
+	http_reader_free(&r);
 	if (rc)
 		attest_bundle_free(out);
 	return rc;
