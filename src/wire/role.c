@@ -116,6 +116,7 @@ static const struct wire_field fetch_fields[] = {
 	F_MAX(struct role_fetch, tee, BAWN_TEE_TDX),
 	F_BOOL(struct role_fetch, early),
 	F_ZERO(3),
+	F_UINT(struct role_fetch, skip),
 };
 
 static const char *fetch_flaw(const void *host)
@@ -137,7 +138,15 @@ static const struct wire_field fetched_fields[] = {
 	F_UINT(struct role_fetched, fetched),
 	F_BYTES(struct role_fetched, cpusvn),
 	F_UINT(struct role_fetched, pce_svn),
+	F_UINT(struct role_fetched, pce_id),
+	F_BYTES(struct role_fetched, key),
+	F_BYTES(struct role_fetched, fmspc),
 	F_ZERO(2),
+	F_TEXT(struct role_fetched, ca),
+	F_TEXT(struct role_fetched, root),
+	F_UINT(struct role_fetched, from),
+	F_UINT(struct role_fetched, expires),
+	F_MAX(struct role_fetched, tcb_status, BAWN_TCB_REVOKED),
 	F_TEXT(struct role_fetched, problem),
 };
 static const struct wire_layout fetched = LAYOUT(struct role_fetched, "fetched", fetched_fields);

@@ -811,14 +811,20 @@ struct role_fetch {
 	char ca[12];
 	uint32_t tee;
 	bool early;
+	uint32_t skip; /* PCK: so many candidates turned out to be of other platforms */
 };
 struct role_fetched { /* the memory file: PEM chain, or the parts one after the other */
 	uint64_t number;
 	uint32_t what, code;
 	uint32_t part_size[WIRE_COLLATERAL_PARTS]; /* COLLATERAL: by enum attest_part; PCK: [0] */
 	uint64_t fetched;
-	uint8_t cpusvn[16]; /* PCK: the TCB level that the certificate is for */
-	uint16_t pce_svn;
+	/* PCK, from the certificate: the TCB level that it is for, its key (x || y), whose it is, its dates */
+	uint8_t cpusvn[16];
+	uint16_t pce_svn, pce_id;
+	uint8_t key[64], fmspc[6];
+	char ca[12], root[64];
+	uint64_t from, expires; /* seconds since 1970; COLLATERAL: of what ends first */
+	uint32_t tcb_status;    /* COLLATERAL: enum bawn_tcb_status of this platform, as far as known */
 	char problem[WIRE_NOTE];
 };
 
