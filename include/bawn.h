@@ -604,6 +604,84 @@ struct bawn_pck_request {
 BAWN_API int bawn_attester_pck_request(struct bawn_attester *a, struct bawn_pck_request *out,
 				       struct bawn_error *e);
 
+/* ======================= the attestation service ======================= */
+
+/*
+ * A client of bawnd, which makes quotes, launch tokens and enclaves for those
+ * whom its owner allows that (bawnd(8)). One connection serves many calls, one
+ * after the other; a client may be used by one thread at a time. A service that
+ * restarts is waited for, and what can be asked twice is asked again.
+ *
+ * Errors of all calls: BAWN_ERR_NOT_FOUND (nothing serves that socket),
+ * BAWN_ERR_DENIED (the owner's policy, or the socket's permissions),
+ * BAWN_ERR_BUSY (too often, too much at once, or not ready yet: the message says
+ * when to come back), BAWN_ERR_FORMAT (it does not speak this protocol),
+ * BAWN_ERR_SYSTEM, BAWN_ERR_MEMORY.
+ */
+struct bawn_client;
+
+/* path NULL: $BAWN_SOCKET, or /run/bawn/bawnd.sock. */
+BAWN_API int bawn_client_open(struct bawn_client **out, const char *path, struct bawn_error *e);
+BAWN_API void bawn_client_free(struct bawn_client **c);
+/* How long a call may take before it fails; 30 seconds unless told otherwise. */
+BAWN_API void bawn_client_timeout(struct bawn_client *c, unsigned seconds);
+
+/* The service as it is. Instants are seconds since 1970, 0 where there is none yet. */
+struct bawn_service {
+	bool emulated; /* what it issues comes from an emulated platform and proves nothing */
+	bool ready;    /* if not, problem says why */
+	char server[32], device[16];
+	char section[32]; /* of the policy: what this socket is called there */
+	char root[64];    /* common name of the root that its quotes lead to */
+	char problem[128];
+	uint8_t cpusvn[16], fmspc[6];
+	uint16_t pce_svn, qe_svn;
+	enum bawn_tcb_status tcb_status; /* of the platform, by the collateral that the service has */
+	int64_t started, certificate_expires, collateral_expires;
+};
+BAWN_API int bawn_client_status(struct bawn_client *c, struct bawn_service *out,
+				struct bawn_error *e);
+
+/*
+ * TARGETINFO (512 bytes) that an enclave needs to make a report to be quoted.
+ * The others may be NULL: bytes of a quote, SHA-256 of the attestation key.
+ */
+BAWN_API int bawn_client_target(struct bawn_client *c, uint8_t target[512], size_t *quote_size,
+				uint8_t key_id[32], struct bawn_error *e);
+
+/*
+ * A quote of a report (432 bytes) made for bawn_client_target's target. *quote
+ * is malloc'd. proof may be NULL. BAWN_ERR_USAGE: the report is not of this
+ * platform, or not for its quoting enclave.
+ */
+BAWN_API int bawn_client_quote(struct bawn_client *c, const uint8_t report[432],
+			       struct bawn_quote_proof *proof, uint8_t **quote, size_t *n,
+			       struct bawn_error *e);
+
+/*
+ * A launch token (EINITTOKEN, 304 bytes) for the enclave of this identity;
+ * attributes without ATTRIBUTES.INIT.
+ */
+BAWN_API int bawn_client_token(struct bawn_client *c, const uint8_t mrenclave[32],
+			       const uint8_t mrsigner[32], uint64_t attributes, uint64_t xfrm,
+			       uint8_t token[304], struct bawn_error *e);
+
+/* ECDSA signature r || s (big-endian) by the PCE over a report that is for it and has PROVISION_KEY. */
+BAWN_API int bawn_client_certify(struct bawn_client *c, const uint8_t report[432],
+				 const uint8_t cpusvn[16], uint16_t pce_svn, uint8_t signature[64],
+				 struct bawn_error *e);
+
+/*
+ * Collateral that the service keeps or can get: what quotes of platforms of
+ * this FMSPC are verified with. ca: "platform", "processor" or "". *out has
+ * malloc'd parts, to be freed by bawn_client_collateral_free. Nothing of it is
+ * verified: bawn_verifier_add_collateral does that.
+ */
+BAWN_API int bawn_client_collateral(struct bawn_client *c, enum bawn_tee tee,
+				    const uint8_t fmspc[6], const char *ca, bool early,
+				    struct bawn_collateral *out, struct bawn_error *e);
+BAWN_API void bawn_client_collateral_free(struct bawn_collateral *c);
+
 #ifdef __cplusplus
 }
 #endif

@@ -8,6 +8,7 @@
 
 #include "dev/dev.h"
 #include "image/image.h"
+#include "wire/wire.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -165,5 +166,17 @@ uint32_t host_builtin(struct bawn_enclave *en, long number, void *ms);
 
 /* HOST_INIT with what this machine offers. */
 int host_start(struct bawn_enclave *en, const struct image *im, struct bawn_error *e);
+
+/* ---- client.c: one request of the service, for the functions of bawn.h and for the command ---- */
+
+/*
+ * Ask, and take the answer: a->tail points into the client's memory until the
+ * next call. fd goes along, or -1. *answer_fd is the caller's to close, -1 if
+ * none came; NULL where none can come. A refusal is an error, and a->u.refusal
+ * has it.
+ */
+int client_call(struct bawn_client *c, struct wire_request *q, int fd, struct wire_answer *a,
+		int *answer_fd, struct bawn_error *e);
+const struct wire_hello_answer *client_hello(const struct bawn_client *c);
 
 #endif
