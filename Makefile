@@ -46,6 +46,7 @@ LDLIBS_ALL    = $(LDLIBS) -lelf -lssl -lcrypto -pthread
 
 LIB_SRC    := $(sort $(filter-out src/cli/% src/daemon/% src/preload/%,$(wildcard src/*/*.c src/*/*.S)))
 CLI_SRC    := $(sort $(wildcard src/cli/*.c))
+DAEMON_SRC := $(sort $(wildcard src/daemon/*.c))
 TEST_SRC   := $(sort $(wildcard tests/*/*_test.c))
 PROG_SRC   := $(sort $(wildcard tests/*/*_prog.c))
 SHELL_TEST := $(sort $(wildcard tests/*/*_test.sh))
@@ -69,15 +70,17 @@ INTERNAL := $(BUILD)/internal.a
 STATIC   := $(BUILD)/libbawn.a
 SHARED   := $(BUILD)/libbawn.so.$(ABI)
 CLI      := $(BUILD)/bawn
+DAEMON   := $(BUILD)/bawnd
 
-.PHONY: all lib cli enclaves tests check check-asan fuzz bench static install \
+.PHONY: all lib cli daemon enclaves tests check check-asan fuzz bench static install \
         uninstall deps demo clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: lib cli enclaves           ## the libraries, the command, the enclaves
+all: lib cli daemon enclaves    ## the libraries, the command, the daemon, the enclaves
 lib: $(STATIC) $(SHARED)        ## libbawn.a and libbawn.so
 cli: $(if $(CLI_SRC),$(CLI)) ## the bawn command
+daemon: $(DAEMON)               ## the attestation service, bawnd
 enclaves:                       ## the open enclaves (enclaves/enclaves.mk)
 tests: $(TEST_BIN) $(PROG_BIN) $(REPLAY_BIN) ## build the tests
 
@@ -135,6 +138,11 @@ $(SHARED): $(LIB_OBJ) src/libbawn.map
 	@ln -sf $(@F) $(BUILD)/libbawn.so
 
 $(CLI): $(call obj,$(CLI_SRC)) $(INTERNAL)
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+
+$(BUILD)/obj/src/daemon/config.o: CPPFLAGS_ALL += -DBAWN_LIBEXEC='"$(LIBDIR)/bawn"'
+$(DAEMON): $(call obj,$(DAEMON_SRC)) $(INTERNAL)
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
 

@@ -1,0 +1,102 @@
+/* The audit log, as the parent keeps it: records come from the vault, or are our own. */
+#include "daemon/parent.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SYNC_EVERY UINT64_C(2000000000) /* ns */
+#define TELL_EVERY UINT64_C(100000000)
+
+int parent_audit_open(struct parent *p, struct bawn_error *e)
+{
+	struct authority_audit_options o = { .segment_bytes = p->config->audit_bytes,
+					     .segments = p->config->audit_files };
+
+	p->audit_dir = open(p->config->audit, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (p->audit_dir < 0)
+		return err_sys(e, "%s", p->config->audit);
+	return authority_audit_open(&p->audit, p->audit_dir, &o, e);
+}
+
+void parent_audit_close(struct parent *p)
+{
+	if (p->audit)
+		authority_audit_free(&p->audit);
+	if (p->audit_dir >= 0)
+		close(p->audit_dir);
+	p->audit_dir = -1;
+}
+
+static void append(struct parent *p, const struct role_audit *ev)
+{
+	struct bawn_error e = { 0 };
+	bool failing = authority_audit_append(p->audit, ev, &e) != 0;
+
+	if (failing && !p->audit_failing)
+		log_msg(LOG_ERROR, "the audit log cannot be written: %s", e.msg);
+	if (!failing && p->audit_failing)
+		log_msg(LOG_WARN, "the audit log can be written again");
+	p->audit_failing = failing;
+	p->audit_owed = true;
+}
+
+void parent_audit(struct parent *p, const struct message *m)
+{
+	struct bawn_error e = { 0 };
+	struct role_message r;
+
+	if (role_decode(m->body, m->n, &r, &e) || r.head.type != ROLE_AUDIT) {
+		log_msg(LOG_ERROR, "a record of the vault that is none: %s", e.msg);
+		return;
+	}
+	p->audit_number = r.u.audit.number;
+	append(p, &r.u.audit);
+}
+
+void parent_note(struct parent *p, enum wire_audit_event event, const char *fmt, ...)
+{
+	struct role_audit ev = { .event = event, .operation = WIRE_OPERATIONS };
+	struct timespec t;
+	va_list ap;
+
+	if (!p->audit)
+		return;
+	clock_gettime(CLOCK_REALTIME, &t);
+	ev.time = (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+	va_start(ap, fmt);
+	vsnprintf(ev.note, sizeof(ev.note), fmt, ap);
+	va_end(ap);
+	append(p, &ev);
+}
+
+void parent_audit_answer(struct parent *p)
+{
+	struct role_message m = { .head.type = ROLE_ANCHOR };
+	struct child *v = &p->child[PROC_VAULT];
+
+	if (!p->audit_owed || v->pid <= 0 || clock_ns() - p->audit_told < TELL_EVERY)
+		return;
+	p->audit_told = clock_ns();
+	m.u.anchor.number = p->audit_number;
+	m.u.anchor.failing = p->audit_failing;
+	authority_audit_head(p->audit, &m.u.anchor.head);
+	if (channel_send_role(v->channel, &m, NULL, 0, NULL) == 0)
+		p->audit_owed = false;
+}
+
+void parent_audit_idle(struct parent *p, uint64_t now)
+{
+	struct bawn_error e = { 0 };
+
+	if (now - p->audit_synced < SYNC_EVERY)
+		return;
+	p->audit_synced = now;
+	if (authority_audit_sync(p->audit, &e) && !p->audit_failing) {
+		p->audit_failing = true;
+		log_msg(LOG_ERROR, "the audit log cannot be written: %s", e.msg);
+	}
+}

@@ -1,0 +1,559 @@
+/* bawnd.conf: lines "key = value", and sections "[socket NAME]". */
+#include "daemon/daemon.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DEFAULT_FILE "/etc/bawn/bawnd.conf"
+#ifndef BAWN_LIBEXEC
+#define BAWN_LIBEXEC "/usr/local/lib/bawn"
+#endif
+
+/* Where a value is being read, for errors. */
+struct place {
+	const char *name;
+	unsigned line;
+};
+
+__attribute__((format(printf, 3, 4))) static int bad(const struct place *at, struct bawn_error *e,
+						     const char *fmt, ...)
+{
+	char text[128];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	return err_set(e, BAWN_ERR_FORMAT, "%s, line %u: %s", at->name, at->line, text);
+}
+
+/* ---- values ---- */
+
+static int take_text(char *out, size_t max, const char *v, const struct place *at,
+		     struct bawn_error *e)
+{
+	if (strlen(v) >= max)
+		return bad(at, e, "longer than %zu bytes", max - 1);
+	strcpy(out, v);
+	return 0;
+}
+
+static int take_path(char *out, size_t max, const char *v, const struct place *at,
+		     struct bawn_error *e)
+{
+	if (*v && *v != '/')
+		return bad(at, e, "a path from the root is needed, not %.60s", v);
+	return take_text(out, max, v, at, e);
+}
+
+static int take_number(uint64_t min, uint64_t max, const char *v, uint64_t *out,
+		       const struct place *at, struct bawn_error *e)
+{
+	unsigned long long n;
+	char *end;
+
+	errno = 0;
+	n = strtoull(v, &end, 10);
+	if (!isdigit((unsigned char)*v) || *end || errno || n < min || n > max)
+		return bad(at, e, "%.40s is not a whole number from %llu to %llu", v,
+			   (unsigned long long)min, (unsigned long long)max);
+	*out = n;
+	return 0;
+}
+
+static int take_u32(uint32_t min, uint32_t max, const char *v, uint32_t *out,
+		    const struct place *at, struct bawn_error *e)
+{
+	uint64_t n;
+	int r = take_number(min, max, v, &n, at, e);
+
+	if (r == 0)
+		*out = (uint32_t)n;
+	return r;
+}
+
+/* "64M": bytes, with K, M or G. */
+static int take_size(uint64_t min, uint64_t max, const char *v, uint64_t *out,
+		     const struct place *at, struct bawn_error *e)
+{
+	char digits[32];
+	size_t n = strlen(v);
+	unsigned shift = 0;
+	int r;
+
+	if (n == 0 || n >= sizeof(digits))
+		return bad(at, e, "%.40s is not a size", v);
+	strcpy(digits, v);
+	switch (digits[n - 1]) {
+	case 'K': shift = 10; break;
+	case 'M': shift = 20; break;
+	case 'G': shift = 30; break;
+	}
+	if (shift)
+		digits[n - 1] = '\0';
+	r = take_number(0, max >> shift, digits, out, at, e);
+	if (r)
+		return r;
+	*out <<= shift;
+	return *out < min ? bad(at, e, "at least %llu bytes", (unsigned long long)min) : 0;
+}
+
+static int take_bool(const char *v, bool *out, const struct place *at, struct bawn_error *e)
+{
+	if (strcmp(v, "yes") != 0 && strcmp(v, "no") != 0)
+		return bad(at, e, "yes or no, not %.40s", v);
+	*out = *v == 'y';
+	return 0;
+}
+
+static int take_mode(const char *v, uint32_t *out, const struct place *at, struct bawn_error *e)
+{
+	unsigned long m;
+	char *end;
+
+	m = strtoul(v, &end, 8);
+	if (!isdigit((unsigned char)*v) || *end || m > 0777)
+		return bad(at, e, "a mode has octal digits, such as 0660: %.40s", v);
+	*out = (uint32_t)m;
+	return 0;
+}
+
+static int take_gid(const char *v, uint32_t *out, const struct place *at, struct bawn_error *e)
+{
+	const struct group *g = getgrnam(v);
+
+	if (g) {
+		*out = g->gr_gid;
+		return 0;
+	}
+	return isdigit((unsigned char)*v) ? take_u32(0, UINT32_MAX - 1, v, out, at, e)
+					  : bad(at, e, "there is no group %.40s", v);
+}
+
+/* "NAME" or "UID[:GID]"; a name brings its primary and supplementary groups. */
+static int take_user(const char *v, struct conf_user *u, const struct place *at,
+		     struct bawn_error *e)
+{
+	const struct passwd *p = getpwnam(v);
+	char first[24];
+	const char *colon;
+	int r;
+
+	*u = (struct conf_user){ .set = true };
+	if (p) {
+		gid_t groups[CONF_GROUPS];
+		int n = CONF_GROUPS;
+
+		u->uid = p->pw_uid;
+		u->gid = p->pw_gid;
+		if (getgrouplist(v, p->pw_gid, groups, &n) < 0)
+			return bad(at, e, "user %.40s is in more than %d groups", v, CONF_GROUPS);
+		for (int i = 0; i < n; i++)
+			u->groups[u->ngroups++] = groups[i];
+		return 0;
+	}
+	colon = strchr(v, ':');
+	if (!isdigit((unsigned char)*v) || (colon && colon - v >= (int)sizeof(first)))
+		return bad(at, e, "there is no user %.40s: see sysusers.d of the package", v);
+	snprintf(first, sizeof(first), "%.*s", colon ? (int)(colon - v) : 20, v);
+	r = take_u32(0, UINT32_MAX - 1, first, &u->uid, at, e);
+	if (r == 0 && colon)
+		return take_u32(0, UINT32_MAX - 1, colon + 1, &u->gid, at, e);
+	u->gid = u->uid;
+	return r;
+}
+
+/* ---- keys ---- */
+
+static int take_device(struct config *c, const char *v, const struct place *at,
+		       struct bawn_error *e)
+{
+	static const char *const known[] = { "auto", "kernel", "isgx", "emulated" };
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		if (strcmp(v, known[i]) == 0)
+			return take_text(c->device, sizeof(c->device), v, at, e);
+	return bad(at, e, "device: auto, kernel, isgx or emulated");
+}
+
+/* "pcs [URL]", "pccs URL", "directory DIR", "none" */
+static int take_source(struct config *c, const char *v, const struct place *at,
+		       struct bawn_error *e)
+{
+	size_t n = strcspn(v, " \t");
+	const char *rest = v + n + strspn(v + n, " \t");
+
+	if (strcmp(v, "none") == 0) {
+		c->source = SOURCE_NONE;
+		c->url[0] = '\0';
+		return 0;
+	}
+	if (n == 3 && strncmp(v, "pcs", n) == 0)
+		c->source = SOURCE_PCS;
+	else if (n == 4 && strncmp(v, "pccs", n) == 0)
+		c->source = SOURCE_PCCS;
+	else if (n == 9 && strncmp(v, "directory", n) == 0)
+		c->source = SOURCE_DIRECTORY;
+	else
+		return bad(at, e, "collateral: none, directory DIR, pcs [URL] or pccs URL");
+	if (!*rest && c->source != SOURCE_PCS)
+		return bad(at, e, "collateral: %.20s where?", v);
+	if (c->source == SOURCE_DIRECTORY)
+		return take_path(c->url, sizeof(c->url), rest, at, e);
+	return take_text(c->url, sizeof(c->url), rest, at, e);
+}
+
+static int take_log(struct config *c, const char *v, const struct place *at, struct bawn_error *e)
+{
+	static const char *const levels[] = { "error", "warn", "info", "debug" };
+
+	for (size_t i = 0; i < ARRAY_LEN(levels); i++)
+		if (strcmp(v, levels[i]) == 0) {
+			c->log = (enum log_level)i;
+			return 0;
+		}
+	return bad(at, e, "log: error, warn, info or debug");
+}
+
+enum value_type { TEXT, PATH, U32, SIZE, BOOL, USER };
+#define AT(member) .offset = offsetof(struct config, member), .size = sizeof(((struct config *)0)->member)
+static const struct key {
+	const char *name;
+	enum value_type type;
+	size_t offset, size;
+	uint64_t min, max;
+} keys[] = {
+	{ "platform", PATH, AT(platform) },
+	{ "state", PATH, AT(state) },
+	{ "audit", PATH, AT(audit) },
+	{ "policy", PATH, AT(policy) },
+	{ "metrics", PATH, AT(metrics) },
+	{ "launch-enclave", PATH, AT(enclave[ENCLAVE_LAUNCH]) },
+	{ "provision-enclave", PATH, AT(enclave[ENCLAVE_PROVISION]) },
+	{ "quote-enclave", PATH, AT(enclave[ENCLAVE_QUOTE]) },
+	{ "debug-enclaves", BOOL, AT(debug_enclaves) },
+	{ "gate-user", USER, AT(user[PROC_GATE]) },
+	{ "vault-user", USER, AT(user[PROC_VAULT]) },
+	{ "courier-user", USER, AT(user[PROC_COURIER]) },
+	{ "api-key-file", PATH, AT(api_key_file) },
+	{ "ca-file", PATH, AT(ca_file) },
+	{ "root-file", PATH, AT(root_file) },
+	{ "proxy", TEXT, AT(proxy) },
+	{ "renew-days", U32, AT(renew_days), 1, 3650 },
+	{ "connections", U32, AT(connections), 8, 16384 },
+	{ "connections-per-uid", U32, AT(connections_per_uid), 1, 16384 },
+	{ "request-seconds", U32, AT(request_seconds), 1, 3600 },
+	{ "idle-seconds", U32, AT(idle_seconds), 0, 86400 },
+	{ "workers", U32, AT(workers), 0, 8 },
+	{ "epc-per-client", SIZE, AT(epc_per_client), 0, UINT64_C(1) << 40 },
+	{ "epc-total", SIZE, AT(epc_total), 0, UINT64_C(1) << 40 },
+	{ "audit-size", SIZE, AT(audit_bytes), 4096, UINT64_C(1) << 40 },
+	{ "audit-files", U32, AT(audit_files), 1, 1000 },
+};
+
+static int take_key(struct config *c, const char *name, const char *v, const struct place *at,
+		    struct bawn_error *e)
+{
+	if (strcmp(name, "device") == 0)
+		return take_device(c, v, at, e);
+	if (strcmp(name, "collateral") == 0)
+		return take_source(c, v, at, e);
+	if (strcmp(name, "log") == 0)
+		return take_log(c, v, at, e);
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		const struct key *k = &keys[i];
+		char *to = (char *)c + k->offset;
+
+		if (strcmp(name, k->name) != 0)
+			continue;
+		switch (k->type) {
+		case TEXT:
+			return take_text(to, k->size, v, at, e);
+		case PATH:
+			return take_path(to, k->size, v, at, e);
+		case U32:
+			return take_u32((uint32_t)k->min, (uint32_t)k->max, v, (uint32_t *)(void *)to,
+					at, e);
+		case SIZE:
+			return take_size(k->min, k->max, v, (uint64_t *)(void *)to, at, e);
+		case BOOL:
+			return take_bool(v, (bool *)(void *)to, at, e);
+		case USER:
+			return take_user(v, (struct conf_user *)(void *)to, at, e);
+		}
+	}
+	return bad(at, e, "no such setting: %.40s", name);
+}
+
+static int take_socket_key(struct conf_socket *s, const char *name, const char *v,
+			   const struct place *at, struct bawn_error *e)
+{
+	uint32_t gid = 0;
+	int r;
+
+	if (strcmp(name, "path") == 0)
+		return take_path(s->path, sizeof(s->path), v, at, e);
+	if (strcmp(name, "mode") == 0)
+		return take_mode(v, &s->mode, at, e);
+	if (strcmp(name, "abstract") == 0)
+		return take_bool(v, &s->abstract, at, e);
+	if (strcmp(name, "group") == 0) {
+		r = take_gid(v, &gid, at, e);
+		if (r == 0)
+			s->gid = gid;
+		return r;
+	}
+	if (strcmp(name, "protocol") == 0) {
+		if (strcmp(v, "native") != 0 && strcmp(v, "aesm") != 0)
+			return bad(at, e, "protocol: native or aesm");
+		s->protocol = *v == 'a' ? PROTOCOL_AESM : PROTOCOL_NATIVE;
+		return 0;
+	}
+	return bad(at, e, "no such setting of a socket: %.40s", name);
+}
+
+/* "[socket NAME]" */
+static int begin_socket(struct config *c, const char *line, struct conf_socket **out,
+			const struct place *at, struct bawn_error *e)
+{
+	char name[CONF_NAME];
+	int end = 0;
+
+	if (sscanf(line, "[socket %31[a-z0-9-]]%n", name, &end) != 1 || line[end] || !end)
+		return bad(at, e, "a section is [socket NAME], with a-z, 0-9 and - in the name");
+	for (uint32_t i = 0; i < c->nsockets; i++)
+		if (strcmp(c->sockets[i].name, name) == 0)
+			return bad(at, e, "socket %s was there already", name);
+	if (c->nsockets == CONF_SOCKETS)
+		return bad(at, e, "more than %d sockets", CONF_SOCKETS);
+	*out = &c->sockets[c->nsockets++];
+	**out = (struct conf_socket){ .mode = 0660, .gid = -1 };
+	strcpy((*out)->name, name);
+	return 0;
+}
+
+static char *strip(char *s)
+{
+	size_t n;
+
+	s += strspn(s, " \t\r");
+	n = strlen(s);
+	while (n && strchr(" \t\r", s[n - 1]))
+		s[--n] = '\0';
+	return s;
+}
+
+static int take_line(struct config *c, char *line, struct conf_socket **section, bool *own_sockets,
+		     const struct place *at, struct bawn_error *e)
+{
+	char *s = strip(line), *equals;
+
+	if (!*s || *s == '#')
+		return 0;
+	if (*s == '[') {
+		if (!*own_sockets)
+			c->nsockets = 0; /* a file that tells sockets tells all of them */
+		*own_sockets = true;
+		return begin_socket(c, s, section, at, e);
+	}
+	equals = strchr(s, '=');
+	if (!equals)
+		return bad(at, e, "\"name = value\" is needed");
+	*equals = '\0';
+	return *section ? take_socket_key(*section, strip(s), strip(equals + 1), at, e)
+			: take_key(c, strip(s), strip(equals + 1), at, e);
+}
+
+int config_parse(struct config *c, const char *text, size_t n, const char *name,
+		 struct bawn_error *e)
+{
+	struct conf_socket *section = NULL;
+	struct place at = { .name = name };
+	bool own_sockets = false;
+	char line[512];
+
+	for (size_t i = 0; i < n;) {
+		const char *end = memchr(text + i, '\n', n - i);
+		size_t len = end ? (size_t)(end - text) - i : n - i;
+		int r;
+
+		at.line++;
+		if (len >= sizeof(line))
+			return bad(&at, e, "longer than %zu bytes", sizeof(line) - 1);
+		if (memchr(text + i, '\0', len))
+			return bad(&at, e, "a zero byte");
+		memcpy(line, text + i, len);
+		line[len] = '\0';
+		r = take_line(c, line, &section, &own_sockets, &at, e);
+		if (r)
+			return r;
+		i += len + 1;
+	}
+	return 0;
+}
+
+/* ---- defaults ---- */
+
+static void add_socket(struct config *c, const char *name, enum conf_protocol protocol,
+		       const char *path, uint32_t mode)
+{
+	struct conf_socket *s = &c->sockets[c->nsockets++];
+
+	*s = (struct conf_socket){ .protocol = protocol, .mode = mode, .gid = -1 };
+	strcpy(s->name, name);
+	snprintf(s->path, sizeof(s->path), "%.107s", path);
+}
+
+static void default_user(struct conf_user *u, const char *name)
+{
+	struct place nowhere = { .name = "" };
+	struct conf_user found;
+
+	if (getpwnam(name) && take_user(name, &found, &nowhere, NULL) == 0)
+		*u = found;
+}
+
+static void default_root(struct config *c)
+{
+	strcpy(c->state, "/var/lib/bawn");
+	strcpy(c->audit, "/var/log/bawn");
+	strcpy(c->policy, "/etc/bawn/policy");
+	add_socket(c, "native", PROTOCOL_NATIVE, "/run/bawn/bawnd.sock", 0666);
+	add_socket(c, "aesm", PROTOCOL_AESM, "/run/aesmd/aesm.socket", 0660);
+	default_user(&c->user[PROC_GATE], "bawn-gate");
+	default_user(&c->user[PROC_VAULT], "bawn-vault");
+	default_user(&c->user[PROC_COURIER], "bawn-courier");
+}
+
+/* An ordinary user's own: what others of that user's programs keep where. */
+static int default_user_places(struct config *c, struct bawn_error *e)
+{
+	const char *home = getenv("HOME"), *state = getenv("XDG_STATE_HOME");
+	const char *conf = getenv("XDG_CONFIG_HOME"), *run = getenv("XDG_RUNTIME_DIR");
+	char path[sizeof(c->sockets[0].path)];
+	int n;
+
+	if ((!home || *home != '/') && (!state || !conf || !run))
+		return 0; /* the configuration tells, or config_check asks for it */
+	n = state && *state == '/' ? snprintf(c->state, sizeof(c->state), "%s/bawn/daemon", state)
+				   : snprintf(c->state, sizeof(c->state), "%s/.local/state/bawn/daemon", home);
+	if (n >= (int)sizeof(c->state) - 8)
+		return err_set(e, BAWN_ERR_USAGE, "the home directory's path is too long");
+	strcpy(c->audit, c->state);
+	strcat(c->audit, "/audit");
+	if (conf && *conf == '/')
+		snprintf(c->policy, sizeof(c->policy), "%s/bawn/policy", conf);
+	else
+		snprintf(c->policy, sizeof(c->policy), "%s/.config/bawn/policy", home);
+	if (run && *run == '/') {
+		n = snprintf(path, sizeof(path), "%s/bawn/bawnd.sock", run);
+		if (n < (int)sizeof(path))
+			add_socket(c, "native", PROTOCOL_NATIVE, path, 0600);
+	}
+	return 0;
+}
+
+int config_default(struct config *c, struct bawn_error *e)
+{
+	*c = (struct config){
+		.magic = CONF_MAGIC,
+		.separate = geteuid() == 0,
+		.source = SOURCE_NONE,
+		.renew_days = 30,
+		.connections = 1024,
+		.connections_per_uid = 256,
+		.request_seconds = 15,
+		.idle_seconds = 300,
+		.epc_per_client = UINT64_C(64) << 20,
+		.epc_total = UINT64_C(1) << 30,
+		.audit_bytes = 16u << 20,
+		.audit_files = 8,
+		.log = LOG_INFO,
+	};
+	strcpy(c->device, "auto");
+	strcpy(c->enclave[ENCLAVE_LAUNCH], BAWN_LIBEXEC "/launch.signed.so");
+	strcpy(c->enclave[ENCLAVE_PROVISION], BAWN_LIBEXEC "/provision.signed.so");
+	strcpy(c->enclave[ENCLAVE_QUOTE], BAWN_LIBEXEC "/quote.signed.so");
+	if (!c->separate)
+		return default_user_places(c, e);
+	default_root(c);
+	return 0;
+}
+
+/* ---- what must hold together ---- */
+
+static int check_sockets(const struct config *c, struct bawn_error *e)
+{
+	if (c->nsockets == 0)
+		return err_set(e, BAWN_ERR_USAGE, "no socket to serve: add a section [socket native] "
+			       "with a path");
+	for (uint32_t i = 0; i < c->nsockets; i++) {
+		const struct conf_socket *s = &c->sockets[i];
+
+		if (!s->path[0] && !s->abstract)
+			return err_set(e, BAWN_ERR_USAGE, "socket %s has no path", s->name);
+		if (s->abstract && (s->path[0] || s->protocol != PROTOCOL_AESM))
+			return err_set(e, BAWN_ERR_USAGE, "socket %s: \"abstract\" is AESM's legacy name, "
+				       "and stands in place of a path", s->name);
+		for (uint32_t j = 0; j < i; j++)
+			if (strcmp(s->path, c->sockets[j].path) == 0)
+				return err_set(e, BAWN_ERR_USAGE, "sockets %s and %s have the same place",
+					       c->sockets[j].name, s->name);
+	}
+	return 0;
+}
+
+static int check(const struct config *c, struct bawn_error *e)
+{
+	static const char *const users[PROCS] = {
+		[PROC_GATE] = "gate", [PROC_VAULT] = "vault", [PROC_COURIER] = "courier"
+	};
+
+	if (!c->state[0] || !c->audit[0] || !c->policy[0])
+		return err_set(e, BAWN_ERR_USAGE, "state, audit and policy need a place: neither the "
+			       "configuration nor HOME tells one");
+	if (strcmp(c->device, "emulated") == 0 && !c->platform[0])
+		return err_set(e, BAWN_ERR_USAGE, "device = emulated needs platform = DIR");
+	if (strcmp(c->device, "emulated") != 0 && c->platform[0])
+		return err_set(e, BAWN_ERR_USAGE, "a platform is for device = emulated");
+	if (c->connections_per_uid > c->connections)
+		return err_set(e, BAWN_ERR_USAGE, "connections-per-uid is more than connections");
+	for (enum process r = PROC_GATE; c->separate && r <= PROC_COURIER; r++) {
+		if (!c->user[r].set || c->user[r].uid == 0)
+			return err_set(e, BAWN_ERR_USAGE, "started by root, the %s needs a user of its "
+				       "own: %s-user = NAME", users[r], users[r]);
+		for (enum process q = PROC_GATE; q < r; q++)
+			if (c->user[q].uid == c->user[r].uid)
+				return err_set(e, BAWN_ERR_USAGE, "%s and %s have the same user", users[q],
+					       users[r]);
+	}
+	return check_sockets(c, e);
+}
+
+int config_load(struct config *c, const char *path, struct bawn_error *e)
+{
+	uint8_t *text = NULL;
+	size_t n = 0;
+	int r = config_default(c, e);
+
+	if (r)
+		return r;
+	r = io_read_file(path ? path : DEFAULT_FILE, CONF_MAX, &text, &n, path ? e : NULL);
+	/* Only the usual file may be absent, and for an ordinary user it is root's, not theirs. */
+	if (r && (path || (r != BAWN_ERR_NOT_FOUND && c->separate)))
+		return r;
+	if (r == 0 && (path || c->separate))
+		r = config_parse(c, (const char *)text, n, path ? path : DEFAULT_FILE, e);
+	else
+		r = 0;
+	free(text);
+	return r ? r : check(c, e);
+}

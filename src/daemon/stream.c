@@ -1,0 +1,129 @@
+/* An enclave between loader and vault: a head of fixed size, then its pages as an SGXS stream. */
+#include "daemon/daemon.h"
+
+#include "image/image.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const uint8_t magic[8] = "BAWNIMG1";
+
+/* 8 magic, u32 which, u32 TCS policy, 16 attributes, u32 MISCSELECT, u32 0, SIGSTRUCT, u64 bytes. */
+#define HEAD (8 + 4 + 4 + 16 + 4 + 4 + sizeof(struct isa_sigstruct) + 8)
+
+struct head {
+	uint32_t which, tcs_policy, miscselect;
+	struct isa_attributes attributes;
+	struct isa_sigstruct sigstruct;
+	uint64_t n;
+};
+
+static void put_head(uint8_t *p, const struct head *h)
+{
+	memcpy(p, magic, 8);
+	put_le32(p + 8, h->which);
+	put_le32(p + 12, h->tcs_policy);
+	put_le64(p + 16, h->attributes.flags);
+	put_le64(p + 24, h->attributes.xfrm);
+	put_le32(p + 32, h->miscselect);
+	put_le32(p + 36, 0);
+	memcpy(p + 40, &h->sigstruct, sizeof(h->sigstruct));
+	put_le64(p + 40 + sizeof(h->sigstruct), h->n);
+}
+
+static bool get_head(const uint8_t *p, struct head *h)
+{
+	struct cur c = cur_make(p, HEAD);
+	uint8_t m[8];
+	uint32_t zero;
+
+	return cur_bytes(&c, m, 8) && memcmp(m, magic, 8) == 0 && cur_le32(&c, &h->which) &&
+	       h->which < CONF_ENCLAVES && cur_le32(&c, &h->tcs_policy) && h->tcs_policy <= 1 &&
+	       cur_le64(&c, &h->attributes.flags) && cur_le64(&c, &h->attributes.xfrm) &&
+	       cur_le32(&c, &h->miscselect) && cur_le32(&c, &zero) && zero == 0 &&
+	       cur_bytes(&c, &h->sigstruct, sizeof(h->sigstruct)) && cur_le64(&c, &h->n) &&
+	       h->n <= STREAM_MAX;
+}
+
+int stream_write(int fd, enum conf_enclave which, const struct image *im, struct bawn_error *e)
+{
+	struct head h = { .which = which, .tcs_policy = im->tcs_policy, .miscselect = im->miscselect,
+			  .attributes = im->attributes, .sigstruct = im->sigstruct };
+	uint8_t bytes[HEAD];
+	off_t at = lseek(fd, 0, SEEK_END), end;
+	int r;
+
+	if (at < 0 || lseek(fd, at + (off_t)HEAD, SEEK_SET) < 0)
+		return err_sys(e, "memory file");
+	r = image_write_sgxs(im, fd, e);
+	if (r)
+		return r;
+	end = lseek(fd, 0, SEEK_CUR);
+	h.n = (uint64_t)(end - at) - HEAD;
+	put_head(bytes, &h);
+	if (end < 0 || h.n > STREAM_MAX || pwrite(fd, bytes, HEAD, at) != (ssize_t)HEAD)
+		return err_sys(e, "memory file");
+	return 0;
+}
+
+/* Find it; *at becomes where its pages start. */
+static int find(int fd, enum conf_enclave which, struct head *h, off_t *at, struct bawn_error *e)
+{
+	uint8_t bytes[HEAD];
+
+	for (*at = 0;; *at += (off_t)(HEAD + h->n)) {
+		ssize_t r = pread(fd, bytes, HEAD, *at);
+
+		if (r == 0)
+			return err_set(e, BAWN_ERR_NOT_FOUND, "no such enclave is configured, or its file "
+				       "could not be read");
+		if (r != (ssize_t)HEAD || !get_head(bytes, h))
+			return err_set(e, BAWN_ERR_FORMAT, "the enclaves as loaded: malformed");
+		if (h->which == which)
+			break;
+	}
+	*at += (off_t)HEAD;
+	return 0;
+}
+
+int stream_identity(int fd, enum conf_enclave which, struct isa_sigstruct *s,
+		    struct isa_attributes *attributes, struct bawn_error *e)
+{
+	struct head h;
+	off_t at;
+	int r = find(fd, which, &h, &at, e);
+
+	if (r)
+		return r;
+	*s = h.sigstruct;
+	*attributes = h.attributes;
+	return 0;
+}
+
+int stream_read(int fd, enum conf_enclave which, struct image **out, struct bawn_error *e)
+{
+	struct head h;
+	uint8_t *p;
+	off_t at;
+	int r = find(fd, which, &h, &at, e);
+
+	if (r)
+		return r;
+	p = malloc(h.n + 1);
+	if (!p)
+		return err_nomem(e);
+	if (pread(fd, p, h.n, at) != (ssize_t)h.n)
+		r = err_set(e, BAWN_ERR_FORMAT, "the enclaves as loaded: cut short");
+	if (r == 0) /* copies the pages */
+		r = image_open_memory(out, p, h.n, NULL, e);
+	free(p);
+	if (r)
+		return r;
+	(*out)->sigstruct = h.sigstruct;
+	(*out)->has_sigstruct = true;
+	(*out)->attributes = h.attributes;
+	(*out)->miscselect = h.miscselect;
+	(*out)->tcs_policy = h.tcs_policy;
+	return 0;
+}

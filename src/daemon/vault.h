@@ -1,0 +1,254 @@
+/*
+ * The vault's files share this. Threads: `workers` of them take requests from
+ * the gate's channel, each one request at a time, and answer; the first thread
+ * has the parent, the courier, the metrics and the clock.
+ *
+ * `lock` guards everything here that has no remark. The desk has its own lock,
+ * and is called without ours. `prov_lock` is taken after `lock`, never before.
+ */
+#ifndef BAWN_DAEMON_VAULT_H
+#define BAWN_DAEMON_VAULT_H
+
+#include "ae/ae.h"
+#include "authority/authority.h"
+#include "daemon/daemon.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define WORKERS_MAX 8
+#define PARKED_MAX 256
+#define CHAIN_MAX 16384u /* bytes of a PCK certificate's chain */
+#define SECOND_NS UINT64_C(1000000000)
+
+/* ======================= clients ======================= */
+
+/* A client's connection: its socket came from the gate, what is known of it from the kernel. */
+struct conn {
+	int fd; /* -1: free */
+	uint32_t generation;
+	unsigned refs;   /* requests of it that are being served */
+	bool dead;       /* to be closed once nobody serves it */
+	bool greeted;    /* HELLO was answered */
+	const struct conf_socket *socket;
+	uint32_t uid, gid, pid, ngroups, groups[WIRE_GROUPS];
+	bool has_cgroup;
+	char cgroup[WIRE_CGROUP], exe[WIRE_CGROUP];
+};
+
+/* ======================= requests ======================= */
+
+/* What a request waits for when it cannot be answered at once. */
+enum park { PARK_NOT, PARK_PROVISIONED, PARK_FETCHED, PARK_POLICY };
+
+/* One request, from the gate's message to the answer. */
+struct job {
+	struct conn *conn;
+	uint32_t index, seq; /* the gate's number of the connection and of the request */
+	uint64_t deadline;   /* clock_ns */
+	enum role_protocol protocol;
+	enum wire_operation operation;
+	struct wire_identity identity;
+	struct wire_decision decision;
+	int fd; /* the client's, or -1 */
+	/* the request */
+	struct wire_request native;
+	struct aesm_request *aesm;
+	/* the answer */
+	struct wire_answer answer;
+	struct buf tail;
+	int answer_fd; /* goes along; -1: none */
+	struct aesm_response response;
+	uint8_t scratch[2048]; /* what response points to */
+	bool close;            /* the connection, once it is answered */
+	bool quiet;            /* nothing for the audit log if it went well */
+	bool metered;          /* a rate was charged already */
+	enum wire_audit_event event;
+	char note[WIRE_NOTE];  /* for the audit log */
+	enum park park;
+	uint64_t number;       /* PARK_FETCHED: of the fetch */
+	const struct role_fetched *fetched; /* when it has come, with fetched_fd */
+	int fetched_fd;
+};
+
+/* ======================= provisioning ======================= */
+
+/* The attestation key, its certificate, and what is known of the way to newer ones. */
+struct provisioning {
+	bool has_key, has_chain;
+	uint8_t blob[AE_QE_BLOB_BYTES]; /* sealed by the quoting enclave */
+	uint64_t key_made;
+	uint8_t key_id[32], qe_id[16];
+	struct ae_tcb tcb;              /* that the key is certified at: the certificate's */
+	char chain[CHAIN_MAX];          /* PEM, leaf first */
+	uint32_t chain_n;
+	uint64_t from, expires;         /* of the certificate */
+	uint8_t fmspc[6];
+	char ca[12], root[64];
+	uint16_t pce_id;
+};
+
+enum fetch_state { FETCH_IDLE, FETCH_ASKED };
+
+struct vault {
+	const struct config *config;
+	struct sandbox sandbox;
+	pthread_mutex_t lock;
+	pthread_cond_t changed; /* policy_known, gate_epoch */
+	int courier;            /* -1: none now */
+	bool stopping;
+	uint64_t started;       /* seconds since 1970 */
+
+	/* the gate */
+	unsigned gate_epoch;
+	bool gate_gone;
+	struct conn *conn;
+	struct role_counters gate_counters;
+
+	/* authority */
+	bool policy_known, locked;
+	struct authority_policy *policy; /* NULL: none could be read, everything is refused */
+	struct role_policy policy_info;
+	uint64_t policy_loaded;
+	struct authority_entries *entries;
+	struct authority_rates *rates;
+
+	/* enclaves */
+	int enclaves; /* sealed memory of the loader's, -1 before */
+	struct ae_desk *desk;
+	bool emulated;
+	uint64_t quiesced_until; /* clock_ns; 0: not */
+	struct isa_report_body qe; /* identity of the quoting enclave, once it was loaded */
+	bool qe_known;
+	uint16_t qe_svn, pce_svn;
+	uint8_t cpusvn[16], qe_mrsigner[32];
+	uint16_t qe_product;
+
+	/* provisioning; prov_lock */
+	pthread_rwlock_t prov_lock;
+	struct provisioning prov;
+	/* under lock: */
+	uint64_t last_try, last_success, next_try; /* seconds since 1970 */
+	uint32_t tries;
+	char problem[WIRE_NOTE];
+	enum fetch_state pck, collateral;
+	uint64_t fetch_number, pck_number, collateral_number;
+	uint64_t pck_since, collateral_since; /* clock_ns */
+	uint32_t pck_skip;          /* candidates that turned out to be another platform's */
+	bool want_key;              /* a new attestation key was asked for */
+	bool want_pck, want_collateral;
+	bool unchecked;             /* whether the key is fit for the platform as it is now */
+	bool behind;                /* it is not: the TCB has risen */
+	bool unsaved;               /* what is in prov could not be written */
+	int bundle;                 /* sealed memory: our own platform's collateral, -1: none */
+	struct role_fetched bundle_info;
+	uint64_t collateral_expires;
+	uint32_t tcb_status;
+
+	/* enclaves handed over */
+	struct handed *handed;
+	size_t handed_n;
+	uint64_t launch_id;
+
+	struct job *parked[PARKED_MAX];
+	size_t parked_n;
+
+	/* audit */
+	_Atomic uint64_t audit_number;
+	struct role_anchor anchor;
+	uint64_t anchor_saved; /* clock_ns */
+
+	/* counters */
+	struct {
+		_Atomic uint64_t requests, quotes, tokens, launches, certifications;
+		_Atomic uint64_t denied, limited, failed, timeouts;
+		_Atomic uint64_t by_code[WIRE_CODES];
+		_Atomic uint64_t quote_ns;
+	} count;
+	uint64_t minute, minute_quotes, last_minute_quotes;
+	struct message in; /* the first thread's */
+};
+
+/* ---- vault_conn.c ---- */
+
+int conns_new(struct vault *v, struct bawn_error *e);
+/* The connection that a request of the gate's is about, held; fd: its socket if the gate sent it, else -1. */
+struct conn *conn_take(struct vault *v, const struct role_request *r, int fd);
+void conn_give(struct vault *v, struct conn *c);
+void conn_closed(struct vault *v, uint32_t index, uint32_t generation);
+/* All of them: the gate is another. Under lock. */
+void conns_drop(struct vault *v);
+void conn_subject(const struct conn *c, struct authority_subject *out);
+
+/* ---- vault_serve.c ---- */
+
+/* Answer, or park; frees the job once it is answered. */
+void job_serve(struct vault *v, struct job *j);
+struct job *job_new(void);
+void job_free(struct vault *v, struct job *j);
+/* Serve again those that wait for this; number as in job. fd: the fetched memory, or -1. */
+void parked_resume(struct vault *v, enum park what, uint64_t number, const struct role_fetched *f,
+		   int fd);
+/* Those whose time is over are refused. */
+void parked_expire(struct vault *v, uint64_t now);
+/* A refusal as the answer. */
+void job_refuse(struct job *j, enum wire_code code, uint32_t retry_ms, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+/* The same for an error of ours. */
+void job_fail(struct job *j, int rc, const struct bawn_error *e);
+/* True if the caller of the job may also do this. */
+bool job_may(struct vault *v, const struct job *j, enum wire_operation op);
+
+/* ---- vault_native.c, vault_admin.c, vault_aesm.c, vault_launch.c ---- */
+
+/* Fill in the answer; the policy has agreed already. */
+void native_serve(struct vault *v, struct job *j);
+void admin_serve(struct vault *v, struct job *j);
+void aesm_serve(struct vault *v, struct job *j);
+void launch_serve(struct vault *v, struct job *j);
+void status_fill(struct vault *v, struct wire_status *s, bool full);
+/* Bytes of EPC in enclaves that were handed over and are still there, of this uid or (UINT64_MAX) of all. */
+uint64_t launch_held(struct vault *v, uint64_t uid, uint32_t *count);
+
+/* ---- vault_quote.c ---- */
+
+/* What a quote answers is made of; both protocols use it. 0 or enum bawn_code; parks by BAWN_ERR_BUSY. */
+int quote_ready(struct vault *v, struct job *j, struct bawn_error *e);
+int quote_size(struct vault *v, size_t *n, struct bawn_error *e);
+int quote_make(struct vault *v, const struct ae_quote_request *q, struct isa_report *qe_report,
+	       struct buf *out, struct bawn_error *e);
+
+/* ---- vault_provision.c ---- */
+
+int provision_load(struct vault *v, struct bawn_error *e);
+/* Do what is next; called now and then, and when something changed. Returns ns until the next time. */
+uint64_t provision_step(struct vault *v);
+void provision_fetched(struct vault *v, const struct role_fetched *f, int fd);
+void provision_now(struct vault *v, uint32_t what);
+void provision_fill(struct vault *v, struct wire_provisioning *out);
+/* The courier is another: what was asked is lost. */
+void provision_courier(struct vault *v);
+enum wire_provisioning_state provision_state(struct vault *v);
+
+/* ---- vault_enclaves.c ---- */
+
+int enclaves_new(struct vault *v, int fd, struct bawn_error *e);
+/* Close all; for `seconds` nothing is loaded. */
+void enclaves_quiesce(struct vault *v, uint32_t seconds, struct wire_quiesce_answer *out);
+/* Reopen in time; returns ns until there is something to do. */
+uint64_t enclaves_tick(struct vault *v);
+
+/* ---- vault_audit.c ---- */
+
+void vault_audit(struct vault *v, const struct job *j, enum wire_code code);
+void vault_note(struct vault *v, enum wire_audit_event event, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void anchor_save(struct vault *v, bool force);
+
+/* ---- vault_metrics.c ---- */
+
+void metrics_serve(struct vault *v, int listener);
+
+uint64_t now_s(void);
+
+#endif

@@ -1,0 +1,97 @@
+/* What the vault did, told to the parent before the client hears of it. */
+#include "daemon/vault.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ANCHOR_FILE "anchor"
+#define ANCHOR_EVERY (10 * SECOND_NS)
+
+static uint64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+uint64_t now_s(void)
+{
+	return now_us() / 1000000;
+}
+
+static void tell(struct vault *v, struct role_message *m)
+{
+	struct bawn_error e = { 0 };
+
+	m->head.type = ROLE_AUDIT;
+	m->u.audit.number = atomic_fetch_add(&v->audit_number, 1) + 1;
+	m->u.audit.time = now_us();
+	/* Waits while the parent is behind: nothing is done that is not on record. */
+	if (channel_send_role(FD_PARENT, m, NULL, 0, &e))
+		_exit(1); /* no parent, no service */
+}
+
+void vault_audit(struct vault *v, const struct job *j, enum wire_code code)
+{
+	struct role_message m = { 0 };
+	struct role_audit *a = &m.u.audit;
+
+	if (code == WIRE_OK && j->quiet)
+		return;
+	*a = (struct role_audit){
+		.event = j->event,
+		.operation = j->operation,
+		.protocol = j->protocol,
+		.code = code,
+		.reason = j->decision.reason,
+		.line = j->decision.line,
+		.entry = j->decision.entry,
+		.has_subject = true,
+		.uid = j->conn->uid,
+		.gid = j->conn->gid,
+		.pid = j->conn->pid,
+		.identity = j->identity,
+	};
+	memcpy(a->socket, j->conn->socket->name, sizeof(a->socket));
+	memcpy(a->cgroup, j->conn->cgroup, sizeof(a->cgroup));
+	memcpy(a->exe, j->conn->exe, sizeof(a->exe));
+	memcpy(a->note, j->note, sizeof(a->note));
+	tell(v, &m);
+}
+
+void vault_note(struct vault *v, enum wire_audit_event event, const char *fmt, ...)
+{
+	struct role_message m = { 0 };
+	va_list ap;
+
+	m.u.audit = (struct role_audit){ .event = event, .operation = WIRE_OPERATIONS };
+	va_start(ap, fmt);
+	vsnprintf(m.u.audit.note, sizeof(m.u.audit.note), fmt, ap);
+	va_end(ap);
+	tell(v, &m);
+}
+
+/* The log's head, kept where the log's writer has no access: who cuts the log is found out. */
+void anchor_save(struct vault *v, bool force)
+{
+	uint8_t bytes[AUTHORITY_ANCHOR];
+	struct bawn_error e = { 0 };
+	uint64_t now = clock_ns();
+	struct wire_anchor head;
+
+	pthread_mutex_lock(&v->lock);
+	head = v->anchor.head;
+	if (!head.count || (!force && now - v->anchor_saved < ANCHOR_EVERY)) {
+		pthread_mutex_unlock(&v->lock);
+		return;
+	}
+	v->anchor_saved = now;
+	pthread_mutex_unlock(&v->lock);
+	authority_anchor_encode(&head, bytes);
+	if (authority_state_write(FD_VAULT_STATE, ANCHOR_FILE, bytes, sizeof(bytes), 4096, &e))
+		log_msg(LOG_WARN, "the audit log's head cannot be kept: %s", e.msg);
+}

@@ -1,0 +1,206 @@
+/*
+ * Who is asking. The gate passes sockets; everything else about a client the
+ * vault asks the kernel itself, so that a gate in the wrong hands cannot lend
+ * anybody another's name: who is at the other end, and by which of the
+ * configured sockets it came.
+ */
+#include "daemon/vault.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int conns_new(struct vault *v, struct bawn_error *e)
+{
+	v->conn = calloc(v->config->connections, sizeof(*v->conn));
+	if (!v->conn)
+		return err_nomem(e);
+	for (uint32_t i = 0; i < v->config->connections; i++)
+		v->conn[i].fd = -1;
+	return 0;
+}
+
+/* ---- what the kernel says ---- */
+
+/* The configured socket that this connection was accepted on: they share the address. */
+static const struct conf_socket *socket_of(const struct vault *v, int fd)
+{
+	static const char abstract[] = "\0sgx_aesm_socket_base";
+	struct sockaddr_un a = { 0 };
+	socklen_t n = sizeof(a), type_n = sizeof(int);
+	int type = 0;
+
+	if (getsockname(fd, (struct sockaddr *)&a, &n) || a.sun_family != AF_UNIX ||
+	    n <= offsetof(struct sockaddr_un, sun_path) ||
+	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_n))
+		return NULL;
+	for (uint32_t i = 0; i < v->config->nsockets; i++) {
+		const struct conf_socket *s = &v->config->sockets[i];
+		bool same = s->abstract ? n == sizeof(a) && memcmp(a.sun_path, abstract, sizeof(abstract)) == 0
+					: strncmp(s->path, a.sun_path, sizeof(a.sun_path)) == 0;
+
+		if (same && type == (s->protocol == PROTOCOL_NATIVE ? SOCK_SEQPACKET : SOCK_STREAM))
+			return s;
+	}
+	return NULL;
+}
+
+/* The version 2 control group of a process: the line "0::/path" of its cgroup file. */
+static bool read_cgroup(uint32_t pid, char out[WIRE_CGROUP])
+{
+	char path[40], text[4096];
+	const char *line;
+	size_t n;
+	ssize_t r;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%u/cgroup", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	r = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (r <= 0)
+		return false;
+	text[r] = '\0';
+	line = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
+	if (!line)
+		return false;
+	line += *line == '\n' ? 4 : 3;
+	n = strcspn(line, "\n");
+	if (n >= WIRE_CGROUP) /* cut off it would be another's name */
+		return false;
+	memcpy(out, line, n);
+	out[n] = '\0';
+	return true;
+}
+
+static void read_exe(uint32_t pid, char out[WIRE_CGROUP])
+{
+	char path[40];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%u/exe", pid);
+	n = readlink(path, out, WIRE_CGROUP - 1);
+	out[n > 0 ? n : 0] = '\0';
+}
+
+static bool identify(const struct vault *v, struct conn *c)
+{
+	struct ucred peer;
+	gid_t groups[WIRE_GROUPS];
+	socklen_t n = sizeof(peer);
+
+	c->socket = socket_of(v, c->fd);
+	if (!c->socket || getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &peer, &n))
+		return false;
+	c->uid = peer.uid;
+	c->gid = peer.gid;
+	c->pid = (uint32_t)peer.pid;
+	n = sizeof(groups);
+	/* More groups than fit: a rule for one of the rest gives nothing, and refuses nothing. */
+	if (getsockopt(c->fd, SOL_SOCKET, SO_PEERGROUPS, groups, &n) == 0)
+		for (c->ngroups = 0; c->ngroups < n / sizeof(gid_t); c->ngroups++)
+			c->groups[c->ngroups] = groups[c->ngroups];
+	else if (errno == ERANGE)
+		return false; /* so nobody who is in very many is let in by halves */
+	c->has_cgroup = read_cgroup(c->pid, c->cgroup);
+	read_exe(c->pid, c->exe);
+	return true;
+}
+
+void conn_subject(const struct conn *c, struct authority_subject *out)
+{
+	*out = (struct authority_subject){
+		.uid = c->uid,
+		.gid = c->gid,
+		.groups = c->groups,
+		.ngroups = c->ngroups,
+		.section = c->socket->name,
+		.cgroup = c->has_cgroup ? c->cgroup : NULL,
+	};
+}
+
+/* ---- their lives ---- */
+
+static void drop(struct conn *c)
+{
+	if (c->fd < 0)
+		return;
+	if (c->refs) {
+		c->dead = true;
+		return;
+	}
+	close(c->fd);
+	c->fd = -1;
+}
+
+struct conn *conn_take(struct vault *v, const struct role_request *r, int fd)
+{
+	struct conn fresh = { .fd = fd, .generation = r->generation }, *c;
+	bool known = fd >= 0 && identify(v, &fresh);
+
+	if (r->conn >= v->config->connections || (fd >= 0 && !known)) {
+		if (fd >= 0) {
+			log_msg(LOG_WARN, "a socket from the gate that is no client's of ours");
+			shutdown(fd, SHUT_RDWR);
+			close(fd);
+		}
+		return NULL;
+	}
+	pthread_mutex_lock(&v->lock);
+	c = &v->conn[r->conn];
+	if (fd >= 0) {
+		/* A gate gives a number away again only when the one before is done with. */
+		drop(c);
+		if (c->fd >= 0) {
+			close(fd);
+			c = NULL;
+		} else {
+			*c = fresh;
+		}
+	}
+	if (c && (c->fd < 0 || c->dead || c->generation != r->generation))
+		c = NULL;
+	if (c)
+		c->refs++;
+	pthread_mutex_unlock(&v->lock);
+	return c;
+}
+
+void conn_give(struct vault *v, struct conn *c)
+{
+	pthread_mutex_lock(&v->lock);
+	if (--c->refs == 0 && c->dead)
+		drop(c);
+	pthread_mutex_unlock(&v->lock);
+}
+
+void conn_closed(struct vault *v, uint32_t index, uint32_t generation)
+{
+	if (index >= v->config->connections)
+		return;
+	pthread_mutex_lock(&v->lock);
+	if (v->conn[index].generation == generation)
+		drop(&v->conn[index]);
+	pthread_mutex_unlock(&v->lock);
+}
+
+void conns_drop(struct vault *v)
+{
+	for (uint32_t i = 0; i < v->config->connections; i++) {
+		struct conn *c = &v->conn[i];
+
+		if (c->fd < 0)
+			continue;
+		/* Those that are being served get their answer first. */
+		if (!c->refs)
+			shutdown(c->fd, SHUT_RDWR);
+		drop(c);
+	}
+}

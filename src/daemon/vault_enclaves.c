@@ -1,0 +1,171 @@
+/* The architectural enclaves: from the loader's pages to a desk, closed when idle or told to. */
+#include "daemon/vault.h"
+
+#include "host/host.h"
+#include "image/image.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static enum conf_enclave conf_of(enum ae_enclave which)
+{
+	static const enum conf_enclave of[AE_ENCLAVES] = {
+		[AE_LAUNCH] = ENCLAVE_LAUNCH,
+		[AE_PROVISION] = ENCLAVE_PROVISION,
+		[AE_QUOTE] = ENCLAVE_QUOTE,
+	};
+
+	return of[which];
+}
+
+static int open_device(const struct vault *v, struct dev **dev, struct bawn_error *e)
+{
+	const char *platform = v->config->platform[0] ? v->config->platform : NULL;
+	enum dev_kind kind;
+	int r = dev_kind_parse(v->config->device, &kind, e);
+
+	return r ? r : dev_open(dev, kind, platform, e);
+}
+
+static void learn_quote(struct vault *v, const struct bawn_enclave *en)
+{
+	struct bawn_enclave_info i;
+
+	bawn_enclave_info(en, &i);
+	pthread_mutex_lock(&v->lock);
+	memcpy(v->qe_mrsigner, i.mrsigner, sizeof(v->qe_mrsigner));
+	v->qe_product = i.isvprodid;
+	v->qe_svn = i.isvsvn;
+	v->qe_known = true;
+	pthread_mutex_unlock(&v->lock);
+}
+
+static int load(void *arg, enum ae_enclave which, const struct isa_einittoken *token,
+		struct bawn_enclave **out, struct bawn_error *e)
+{
+	struct vault *v = arg;
+	struct bawn_options opt = { .token = token, .debug = v->config->debug_enclaves };
+	struct image *im = NULL;
+	struct dev *dev = NULL;
+	uint64_t started = clock_ns();
+	int r = stream_read(v->enclaves, conf_of(which), &im, e);
+
+	*out = NULL;
+	if (r == 0)
+		r = open_device(v, &dev, e);
+	/* On an emulated platform nothing is protected, so its keys may be anybody's. */
+	opt.allow_development = r == 0 && dev->emulated;
+	if (r == 0)
+		r = host_load_image(out, im, &dev, &opt, started, e);
+	image_free(&im);
+	dev_free(&dev);
+	if (r == 0 && which == AE_QUOTE)
+		learn_quote(v, *out);
+	return r;
+}
+
+static int identify(void *arg, enum ae_enclave which, struct ae_identity *out,
+		    struct bawn_error *e)
+{
+	struct vault *v = arg;
+	struct isa_sigstruct s;
+	struct dev *dev = NULL;
+	int r = stream_identity(v->enclaves, conf_of(which), &s, &out->attributes, e);
+
+	if (r == 0)
+		r = open_device(v, &dev, e);
+	if (r)
+		return r;
+	memcpy(out->mrenclave, s.enclavehash, sizeof(out->mrenclave));
+	image_mrsigner(&s, out->mrsigner);
+	out->attributes.flags &= ~(ATTR_INIT | ATTR_DEBUG);
+	if (!dev->features.kss)
+		out->attributes.flags &= ~ATTR_KSS;
+	if (!dev->features.aexnotify)
+		out->attributes.flags &= ~ATTR_AEXNOTIFY;
+	out->attributes.xfrm &= dev->features.xfrm;
+	dev_free(&dev);
+	return 0;
+}
+
+static unsigned workers(const struct vault *v)
+{
+	long n = v->config->workers ? (long)v->config->workers : sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n < 1 ? 1 : n > WORKERS_MAX ? WORKERS_MAX : (unsigned)n;
+}
+
+int enclaves_new(struct vault *v, int fd, struct bawn_error *e)
+{
+	uint32_t keep = v->config->idle_seconds ? v->config->idle_seconds * 1000 : AE_KEEP;
+	struct ae_desk_options opt = {
+		.source = { .load = load, .identify = identify, .arg = v },
+		.instances = { [AE_LAUNCH] = 1, [AE_PROVISION] = 1, [AE_QUOTE] = workers(v) },
+		.keep_ms = { keep, keep, keep },
+	};
+	struct ae_desk *desk;
+	int r = ae_desk_new(&desk, &opt, e);
+
+	if (r)
+		return r;
+	/* Nobody is inside once we hold it. */
+	pthread_rwlock_wrlock(&v->prov_lock);
+	if (v->desk)
+		ae_desk_free(&v->desk);
+	if (v->enclaves >= 0)
+		close(v->enclaves);
+	v->enclaves = fd;
+	v->desk = desk;
+	pthread_rwlock_unlock(&v->prov_lock);
+	return 0;
+}
+
+void enclaves_quiesce(struct vault *v, uint32_t seconds, struct wire_quiesce_answer *out)
+{
+	struct ae_desk_state s;
+
+	*out = (struct wire_quiesce_answer){ 0 };
+	pthread_rwlock_rdlock(&v->prov_lock);
+	if (v->desk) {
+		ae_desk_state(v->desk, &s);
+		for (int i = 0; i < AE_ENCLAVES; i++)
+			out->enclaves += s.enclave[i].resident;
+		ae_desk_close(v->desk);
+	}
+	pthread_mutex_lock(&v->lock);
+	v->quiesced_until = seconds ? clock_ns() + seconds * SECOND_NS : 0;
+	pthread_mutex_unlock(&v->lock);
+	/* Without a time: what is asked next opens it. */
+	if (v->desk && !seconds)
+		ae_desk_open(v->desk);
+	pthread_rwlock_unlock(&v->prov_lock);
+	launch_held(v, UINT64_MAX, &out->outside);
+}
+
+uint64_t enclaves_tick(struct vault *v)
+{
+	uint64_t now = clock_ns(), until = 0, left = 60 * SECOND_NS;
+	bool reopen = false;
+	int ms = -1;
+
+	pthread_mutex_lock(&v->lock);
+	if (v->quiesced_until && v->quiesced_until <= now) {
+		v->quiesced_until = 0;
+		reopen = true;
+	}
+	until = v->quiesced_until;
+	pthread_mutex_unlock(&v->lock);
+	pthread_rwlock_rdlock(&v->prov_lock);
+	if (v->desk && reopen) {
+		ae_desk_open(v->desk);
+		log_msg(LOG_INFO, "no longer quiesced");
+	}
+	if (v->desk && !until)
+		ms = ae_desk_expire(v->desk);
+	pthread_rwlock_unlock(&v->prov_lock);
+	if (until && until - now < left)
+		left = until - now;
+	if (ms >= 0 && (uint64_t)ms * 1000000 < left)
+		left = (uint64_t)ms * 1000000;
+	return left;
+}

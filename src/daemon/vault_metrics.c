@@ -1,0 +1,92 @@
+/* Metrics in Prometheus's text format, to whoever connects to the socket for them; HTTP if it is spoken. */
+#include "daemon/vault.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define PATIENCE_MS 200
+
+static void head(struct buf *b, const char *name, const char *type, const char *help)
+{
+	buf_printf(b, "# HELP bawnd_%s %s\n# TYPE bawnd_%s %s\n", name, help, name, type);
+}
+
+static void number(struct buf *b, const char *name, const char *type, const char *help, uint64_t n)
+{
+	head(b, name, type, help);
+	buf_printf(b, "bawnd_%s %llu\n", name, (unsigned long long)n);
+}
+
+static void write_metrics(struct vault *v, struct buf *b)
+{
+	struct wire_provisioning p;
+	struct wire_status s;
+	uint64_t ns;
+
+	status_fill(v, &s, true);
+	provision_fill(v, &p);
+	number(b, "up", "gauge", "1: the service is ready.", s.state == WIRE_STATE_READY);
+	number(b, "emulated", "gauge", "1: the platform is emulated and protects nothing.", s.emulated);
+	head(b, "requests_total", "counter", "Requests answered, by what was answered.");
+	for (unsigned i = 0; i < WIRE_CODES; i++)
+		buf_printf(b, "bawnd_requests_total{answer=\"%s\"} %llu\n", wire_code_name(i),
+			   (unsigned long long)atomic_load(&v->count.by_code[i]));
+	number(b, "quotes_total", "counter", "Quotes made.", s.quotes);
+	ns = atomic_load(&v->count.quote_ns);
+	head(b, "quote_seconds_total", "counter", "Time spent on them.");
+	buf_printf(b, "bawnd_quote_seconds_total %llu.%09llu\n", (unsigned long long)(ns / SECOND_NS),
+		   (unsigned long long)(ns % SECOND_NS));
+	number(b, "tokens_total", "counter", "Launch tokens issued.", s.tokens);
+	number(b, "launches_total", "counter", "Enclaves made and handed over.", s.launches);
+	number(b, "certifications_total", "counter", "Reports certified by the PCE.",
+	       atomic_load(&v->count.certifications));
+	number(b, "malformed_total", "counter", "Requests that could not be read.", s.malformed);
+	number(b, "timeouts_total", "counter", "Requests that did not come, or were not answered, in time.", s.timeouts);
+	number(b, "clients", "gauge", "Connections open.", s.clients);
+	number(b, "enclaves", "gauge", "Architectural enclaves loaded.", s.enclaves);
+	number(b, "epc_held_bytes", "gauge", "EPC in enclaves handed over, as far as known.", s.epc_held);
+	number(b, "certificate_expires_seconds", "gauge", "When the PCK certificate ends, since 1970; 0: none.", s.certificate_expires);
+	number(b, "collateral_expires_seconds", "gauge", "When the first of the collateral ends, since 1970; 0: none.", s.collateral_expires);
+	number(b, "provisioning_tries", "gauge", "Tries since the last success.", p.tries);
+	number(b, "audit_lines", "gauge", "Lines of the audit log.", s.audit_count);
+	number(b, "start_seconds", "gauge", "When the vault started, since 1970.", s.started);
+}
+
+/*
+ * A scraper that speaks HTTP sends its request at once; others may send
+ * nothing. The first thread waits a moment, so the socket is the owner's alone.
+ */
+static bool speaks_http(int fd)
+{
+	struct pollfd f = { .fd = fd, .events = POLLIN };
+	char request[4096];
+
+	return poll(&f, 1, PATIENCE_MS) == 1 &&
+	       recv(fd, request, sizeof(request), MSG_DONTWAIT) >= 4 && memcmp(request, "GET ", 4) == 0;
+}
+
+void metrics_serve(struct vault *v, int listener)
+{
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct buf text, head_text;
+
+	if (fd < 0)
+		return;
+	buf_init(&text, 65536);
+	buf_init(&head_text, 256);
+	write_metrics(v, &text);
+	if (speaks_http(fd))
+		buf_printf(&head_text, "HTTP/1.0 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\n"
+			   "Content-Length: %zu\r\n\r\n", text.n);
+	if (!text.failed && !head_text.failed &&
+	    send(fd, head_text.p, head_text.n, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)head_text.n &&
+	    send(fd, text.p, text.n, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)text.n)
+		log_msg(LOG_DEBUG, "the metrics were not taken in whole");
+	buf_free(&text);
+	buf_free(&head_text);
+	shutdown(fd, SHUT_RDWR);
+	close(fd);
+}

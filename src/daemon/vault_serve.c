@@ -1,0 +1,352 @@
+/*
+ * One request's way through the vault: decided, answered or parked, decided
+ * again, put on record, sent. The second decision is what makes a revocation
+ * hold for what is under way.
+ */
+#include "daemon/vault.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct job *job_new(void)
+{
+	struct job *j = calloc(1, sizeof(*j));
+
+	if (!j)
+		return NULL;
+	j->fd = j->answer_fd = j->fetched_fd = -1;
+	j->event = WIRE_AUDIT_REQUEST;
+	j->operation = WIRE_OPERATIONS;
+	buf_init(&j->tail, WIRE_TAIL_MAX);
+	return j;
+}
+
+void job_free(struct vault *v, struct job *j)
+{
+	if (j->conn)
+		conn_give(v, j->conn);
+	if (j->fd >= 0)
+		close(j->fd);
+	if (j->answer_fd >= 0)
+		close(j->answer_fd);
+	buf_free(&j->tail);
+	free(j->aesm);
+	free(j);
+}
+
+/* ---- refusals ---- */
+
+void job_refuse(struct job *j, enum wire_code code, uint32_t retry_ms, const char *fmt, ...)
+{
+	struct wire_refusal *r = &j->answer.u.refusal;
+	va_list ap;
+
+	memset(&j->answer.u, 0, sizeof(j->answer.u));
+	j->answer.head.code = (uint16_t)code;
+	r->retry_ms = retry_ms;
+	va_start(ap, fmt);
+	vsnprintf(r->text, sizeof(r->text), fmt, ap);
+	va_end(ap);
+	if (!j->note[0])
+		snprintf(j->note, sizeof(j->note), "%s", r->text);
+	j->tail.n = 0;
+	if (j->answer_fd >= 0) {
+		close(j->answer_fd);
+		j->answer_fd = -1;
+	}
+}
+
+void job_fail(struct job *j, int rc, const struct bawn_error *e)
+{
+	enum wire_code code = wire_code_of(rc);
+
+	job_refuse(j, code, code == WIRE_BUSY ? 100 : 0, "%s", e->msg);
+	j->answer.u.refusal.sgx_status = e->sgx_status;
+	if (code == WIRE_FAILED)
+		log_msg(LOG_ERROR, "a request failed: %s", e->msg);
+	/* AESM clients hear a number only: the one that fits the failure itself. */
+	if (j->protocol == ROLE_AESM)
+		j->response.error = aesm_error_of(rc);
+}
+
+/* AESM's number for a refusal that has none yet. */
+static uint32_t aesm_code(enum wire_code code)
+{
+	switch (code) {
+	case WIRE_OK: return AESM_OK;
+	case WIRE_DENIED: return AESM_ERR_DENIED;
+	case WIRE_LIMITED:
+	case WIRE_BUSY:
+	case WIRE_TIMEOUT: return AESM_ERR_BUSY;
+	case WIRE_UNAVAILABLE: return AESM_ERR_UNAVAILABLE;
+	case WIRE_BAD_INPUT:
+	case WIRE_TOO_LARGE:
+	case WIRE_MALFORMED: return AESM_ERR_PARAMETER;
+	case WIRE_UNSUPPORTED: return AESM_ERR_INTERFACE;
+	default: return AESM_ERR_UNEXPECTED;
+	}
+}
+
+/* ---- the decision ---- */
+
+static void decide(struct vault *v, const struct job *j, enum wire_operation op,
+		   struct wire_decision *d)
+{
+	struct authority_subject s;
+
+	conn_subject(j->conn, &s);
+	authority_decide(v->policy, v->entries, &s, op, j->identity.known ? &j->identity : NULL,
+			 now_s(), d);
+}
+
+bool job_may(struct vault *v, const struct job *j, enum wire_operation op)
+{
+	struct wire_decision d;
+
+	pthread_mutex_lock(&v->lock);
+	decide(v, j, op, &d);
+	pthread_mutex_unlock(&v->lock);
+	return d.allowed;
+}
+
+/* HELLO tells nothing that a connection does not show: it is answered to anybody. */
+static bool for_anybody(const struct job *j)
+{
+	return j->protocol == ROLE_NATIVE && j->native.head.type == WIRE_HELLO;
+}
+
+static bool permitted(struct vault *v, struct job *j)
+{
+	char text[WIRE_NOTE];
+	uint32_t wait = 0;
+
+	if (for_anybody(j))
+		return true;
+	pthread_mutex_lock(&v->lock);
+	decide(v, j, j->operation, &j->decision);
+	if (j->decision.allowed && !j->metered)
+		wait = authority_rate_take(v->rates, &j->decision, j->conn->uid, clock_ns());
+	j->metered = true;
+	pthread_mutex_unlock(&v->lock);
+	if (j->decision.allowed)
+		return true;
+	authority_decision_text(&j->decision, text);
+	job_refuse(j, wait ? WIRE_LIMITED : WIRE_DENIED, wait, "%s", text);
+	j->response.error = 0;
+	return false;
+}
+
+/* ---- the answer ---- */
+
+static bool send_native(struct job *j)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct iovec iov;
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct buf b;
+	bool good;
+
+	j->answer.head.type = j->native.head.type;
+	j->answer.head.tag = j->native.head.tag;
+	if (j->answer.head.code == WIRE_OK)
+		j->answer.tail = cur_make(j->tail.p, j->tail.n);
+	buf_init(&b, WIRE_MAX);
+	wire_answer_encode(&j->answer, &b);
+	iov = (struct iovec){ .iov_base = b.p, .iov_len = b.n };
+	if (j->answer_fd >= 0) {
+		struct cmsghdr *c;
+
+		m.msg_control = control.bytes;
+		m.msg_controllen = sizeof(control.bytes);
+		c = CMSG_FIRSTHDR(&m);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &j->answer_fd, sizeof(int));
+	}
+	/* A datagram goes whole or not at all; who does not read is not waited for. */
+	good = !b.failed && sendmsg(j->conn->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)b.n;
+	buf_free(&b);
+	return good;
+}
+
+static bool send_aesm(struct job *j)
+{
+	struct buf b;
+	bool good;
+
+	j->response.type = j->aesm->type;
+	if (j->answer.head.code != WIRE_OK && !j->response.error)
+		j->response.error = aesm_code((enum wire_code)j->answer.head.code);
+	if (j->response.error)
+		j->response = (struct aesm_response){ .type = j->aesm->type, .error = j->response.error };
+	buf_init(&b, AESM_FRAME_MAX + 4);
+	aesm_response_encode(&j->response, &b);
+	good = !b.failed && send(j->conn->fd, b.p, b.n, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)b.n;
+	buf_free(&b);
+	j->close = true; /* one request a connection, as with Intel's service */
+	return good;
+}
+
+static void tell_gate(struct vault *v, const struct job *j)
+{
+	struct role_message m = { .head.type = ROLE_ANSWERED };
+
+	m.u.answered = (struct role_answered){ .conn = j->index, .generation = j->conn->generation,
+					       .seq = j->seq, .close = j->close };
+	if (!v->gate_gone)
+		channel_send_role(FD_VAULT_GATE, &m, NULL, 0, NULL);
+}
+
+static void finish(struct vault *v, struct job *j)
+{
+	enum wire_code code;
+
+	/* Revoked while we were at it: what was made is thrown away. */
+	if (j->answer.head.code == WIRE_OK && !permitted(v, j))
+		wipe(j->scratch, sizeof(j->scratch));
+	code = (enum wire_code)j->answer.head.code;
+	if (code == WIRE_OK && j->protocol == ROLE_AESM && j->response.error)
+		code = WIRE_BAD_INPUT;
+	atomic_fetch_add(&v->count.requests, 1);
+	atomic_fetch_add(&v->count.by_code[code < WIRE_CODES ? code : WIRE_FAILED], 1);
+	if (code == WIRE_DENIED)
+		atomic_fetch_add(&v->count.denied, 1);
+	else if (code == WIRE_LIMITED)
+		atomic_fetch_add(&v->count.limited, 1);
+	else if (code == WIRE_TIMEOUT)
+		atomic_fetch_add(&v->count.timeouts, 1);
+	else if (code == WIRE_FAILED)
+		atomic_fetch_add(&v->count.failed, 1);
+	vault_audit(v, j, code);
+	if (!(j->protocol == ROLE_AESM ? send_aesm(j) : send_native(j)))
+		j->close = true;
+	if (j->close) {
+		pthread_mutex_lock(&v->lock);
+		j->conn->dead = true;
+		pthread_mutex_unlock(&v->lock);
+	}
+	tell_gate(v, j);
+	job_free(v, j);
+}
+
+/* ---- parking ---- */
+
+static bool park(struct vault *v, struct job *j)
+{
+	bool room;
+
+	pthread_mutex_lock(&v->lock);
+	room = v->parked_n < PARKED_MAX && !v->stopping;
+	if (room)
+		v->parked[v->parked_n++] = j;
+	pthread_mutex_unlock(&v->lock);
+	return room;
+}
+
+static struct job *unpark(struct vault *v, bool (*wanted)(const struct job *, const void *),
+			  const void *arg)
+{
+	struct job *j = NULL;
+
+	pthread_mutex_lock(&v->lock);
+	for (size_t i = 0; i < v->parked_n && !j; i++) {
+		if (!wanted(v->parked[i], arg))
+			continue;
+		j = v->parked[i];
+		memmove(&v->parked[i], &v->parked[i + 1], (--v->parked_n - i) * sizeof(j));
+	}
+	pthread_mutex_unlock(&v->lock);
+	return j;
+}
+
+struct wanted {
+	enum park what;
+	uint64_t number, now;
+};
+
+static bool is_resumed(const struct job *j, const void *arg)
+{
+	const struct wanted *w = arg;
+
+	return j->park == w->what && (w->what != PARK_FETCHED || j->number == w->number);
+}
+
+static bool is_late(const struct job *j, const void *arg)
+{
+	return j->deadline <= ((const struct wanted *)arg)->now;
+}
+
+void parked_resume(struct vault *v, enum park what, uint64_t number, const struct role_fetched *f,
+		   int fd)
+{
+	struct wanted w = { .what = what, .number = number };
+	struct job *j;
+
+	for (size_t i = 0; i < PARKED_MAX && (j = unpark(v, is_resumed, &w)); i++) {
+		j->fetched = f;
+		j->fetched_fd = fd;
+		job_serve(v, j);
+	}
+}
+
+void parked_expire(struct vault *v, uint64_t now)
+{
+	struct wanted w = { .now = now };
+	struct job *j;
+
+	while ((j = unpark(v, is_late, &w))) {
+		job_refuse(j, WIRE_TIMEOUT, 1000, "no answer in time: %.90s",
+			   v->problem[0] ? v->problem : "what it needs is still on its way");
+		finish(v, j);
+	}
+}
+
+/* ---- serving ---- */
+
+static void dispatch(struct vault *v, struct job *j)
+{
+	if (j->protocol == ROLE_AESM) {
+		aesm_serve(v, j);
+		return;
+	}
+	if (!j->conn->greeted && j->native.head.type != WIRE_HELLO) {
+		job_refuse(j, WIRE_MALFORMED, 0, "HELLO comes first");
+		j->close = true;
+		return;
+	}
+	if (j->native.head.type == WIRE_LAUNCH)
+		launch_serve(v, j);
+	else if (j->operation == WIRE_OP_ADMINISTER)
+		admin_serve(v, j);
+	else
+		native_serve(v, j);
+}
+
+void job_serve(struct vault *v, struct job *j)
+{
+	uint64_t give_up = clock_ns() + v->config->request_seconds * SECOND_NS;
+
+	if (!j->deadline)
+		j->deadline = give_up;
+	j->park = PARK_NOT;
+	memset(&j->answer, 0, sizeof(j->answer));
+	j->response.error = 0;
+	if (permitted(v, j))
+		dispatch(v, j);
+	j->fetched = NULL;
+	j->fetched_fd = -1;
+	if (j->park != PARK_NOT) {
+		if (park(v, j))
+			return;
+		job_refuse(j, WIRE_BUSY, 500, "too many requests wait already");
+	}
+	finish(v, j);
+}
