@@ -1,10 +1,55 @@
-/* bawn daemon: the service, its policy and its log. */
+/* bawn daemon: the attestation service, as its users and its owner see it. */
 #include "cli/daemon.h"
 
-static const struct cli_command *const verbs[] = { &cmd_daemon_policy, &cmd_daemon_audit, NULL };
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+int cli_service(struct cli *c, struct bawn_client **out)
+{
+	struct bawn_error e = { 0 };
+
+	return bawn_client_open(out, cli_value(c, "socket"), &e) ? cli_fail(c, NULL, &e) : 0;
+}
+
+int cli_ask(struct cli *c, struct bawn_client **client, struct wire_request *q,
+	    struct wire_answer *a)
+{
+	struct bawn_error e = { 0 };
+
+	if (client_call(*client, q, -1, a, NULL, &e) == 0)
+		return 0;
+	bawn_client_free(client);
+	return cli_fail(c, NULL, &e);
+}
+
+const char *daemon_time(uint64_t t, char out[32])
+{
+	time_t s = (time_t)t;
+	struct tm tm;
+
+	if (!t || !gmtime_r(&s, &tm) || !strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm))
+		strcpy(out, "-");
+	return out;
+}
+
+void daemon_json_time(struct json *j, const char *key, uint64_t t)
+{
+	char text[32];
+
+	if (t)
+		json_string(j, key, daemon_time(t, text));
+	else
+		json_null(j, key);
+}
+
+static const struct cli_command *const verbs[] = {
+	&cmd_daemon_status, &cmd_daemon_provision, &cmd_daemon_grant, &cmd_daemon_revoke,
+	&cmd_daemon_policy, &cmd_daemon_audit, &cmd_daemon_quiesce, &cmd_daemon_reload, NULL,
+};
 
 const struct cli_command cmd_daemon = {
 	.name = "daemon",
-	.summary = "bawnd: its policy and its audit log",
+	.summary = "look at and administer the attestation service, bawnd",
 	.verbs = verbs,
 };

@@ -1,9 +1,24 @@
-/* Verbs of bawn daemon. */
+/* The subcommands of `bawn daemon`, and what they share. */
 #ifndef BAWN_CLI_DAEMON_H
 #define BAWN_CLI_DAEMON_H
 
 #include "cli/cli.h"
+#include "host/host.h"
 
-extern const struct cli_command cmd_daemon_policy, cmd_daemon_audit;
+extern const struct cli_command cmd_daemon_status, cmd_daemon_provision, cmd_daemon_quiesce,
+	cmd_daemon_reload, cmd_daemon_grant, cmd_daemon_revoke, cmd_daemon_policy, cmd_daemon_audit;
+
+#define CLI_OPT_SOCKET                                                                             \
+	{ .name = "socket", .value = "PATH",                                                       \
+	  .help = "the service's socket (default: $BAWN_SOCKET, else /run/bawn/bawnd.sock)" }
+
+/* Connect to the service of --socket; 0, or an exit code after saying why not. */
+int cli_service(struct cli *c, struct bawn_client **out);
+/* One request on it; the same. The client is freed if it fails. */
+int cli_ask(struct cli *c, struct bawn_client **client, struct wire_request *q,
+	    struct wire_answer *a);
+/* "2026-11-27T07:41:02Z", or a word for none. */
+const char *daemon_time(uint64_t t, char out[32]);
+void daemon_json_time(struct json *j, const char *key, uint64_t t);
 
 #endif
