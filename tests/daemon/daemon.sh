@@ -1,0 +1,111 @@
+# For the tests of bawnd: a platform, a fab, a configuration and a daemon of the
+# test's own. As root each role has its own user, as in production; else all is
+# the tester's. `. tests/tap.sh` first.
+# shellcheck shell=bash disable=SC2034
+[ -x "$BUILD/bawnd" ] || skip_all "there is no bawnd"
+ask=$PWD/$BUILD/tests/daemon/client_prog
+run=$tmp/run
+chmod 755 "$tmp"
+mkdir "$run"
+export BAWN_SOCKET=$run/native.sock BAWN_PLATFORM=$tmp/platform BUILD
+uid=$(id -u)
+root() { [ "$uid" = 0 ]; }
+
+# as UID COMMAND...: as somebody else, with none of our groups (root alone can).
+as() {
+	local id=$1
+	shift
+	setpriv --reuid="$id" --regid="$id" --clear-groups "$@"
+}
+
+daemon_policy() { # LINE...: the policy's text
+	printf '%s\n' "$@" >"$tmp/policy"
+}
+daemon_allow_all() {
+	daemon_policy "[native]" "allow status,quote,certify,collateral,provision,launch uid=0-4000000" \
+		"allow administer uid=$uid" "[aesm]" "allow status,quote,launch uid=0-4000000"
+}
+
+# daemon_config [LINE...]: $tmp/bawnd.conf, with these lines among the first.
+daemon_config() {
+	{
+		cat <<-END
+			device = emulated
+			platform = $BAWN_PLATFORM
+			state = $tmp/state
+			audit = $tmp/audit
+			policy = $tmp/policy
+			provision-enclave = $PWD/$BUILD/enclaves/provision.signed.so
+			quote-enclave = $PWD/$BUILD/enclaves/quote.signed.so
+			launch-enclave = $PWD/$BUILD/enclaves/launch.signed.so
+			collateral = directory $tmp/fab
+		END
+		root && printf '%s\n' "gate-user = 61001" "vault-user = 61002" "courier-user = 61003"
+		printf '%s\n' "$@"
+		cat <<-END
+			[socket native]
+			protocol = native
+			path = $BAWN_SOCKET
+			mode = 0666
+			[socket aesm]
+			protocol = aesm
+			path = $run/aesm.sock
+			mode = 0666
+		END
+	} >"$tmp/bawnd.conf"
+}
+
+daemon_setup() {
+	"$bawn" emu platform create "$BAWN_PLATFORM" >/dev/null || skip_all "no emulated platform here"
+	"$bawn" emu fab create --fab "$tmp/fab" --pce "$BUILD/enclaves/provision.signed.so" \
+		--qe "$BUILD/enclaves/quote.signed.so" >/dev/null
+	"$bawn" emu fab issue --fab "$tmp/fab" --platform "$BAWN_PLATFORM" -o /dev/null
+	if root; then
+		# The vault's alone, and the tester's, who is root.
+		chown -R 61002:61002 "$BAWN_PLATFORM"
+		chmod -R a+rX "$tmp/fab"
+	fi
+	daemon_allow_all
+	daemon_config
+}
+
+# Until it serves, and (unless WAIT=serving) is provisioned.
+daemon_wait() {
+	local i
+	for ((i = 0; i < 300; i++)); do
+		"$bawn" daemon status >"$tmp/status" 2>&1
+		case $?:${WAIT-} in 0:* | 2:serving) return 0 ;; esac
+		kill -0 "$daemon" 2>/dev/null || break
+		sleep 0.1
+	done
+	sed 's/^/# /' "$tmp/status" "$tmp/log"
+	return 1
+}
+daemon_start() {
+	"$BUILD/bawnd" --config "$tmp/bawnd.conf" --foreground "$@" >>"$tmp/log" 2>&1 </dev/null &
+	daemon=$!
+	daemon_wait
+}
+# The same as a test. Not by `ok`, whose subshell would keep the daemon's number.
+starts() { # NAME [ARG...]
+	local name=$1 rc
+	shift
+	daemon_start "$@" >"$tmp/started" 2>&1
+	rc=$?
+	tap $rc "$name" || cat "$tmp/started"
+}
+daemon_stop() {
+	kill "$daemon" 2>/dev/null
+	wait "$daemon"
+}
+# The process id of a role.
+role() {
+	local p
+	for p in /proc/[0-9]*; do
+		[ "$(tr '\0' ' ' <"$p/cmdline")" = "bawnd --role $1 " ] &&
+			[ "$(awk '/^PPid:/ { print $2 }' "$p/status")" = "$daemon" ] &&
+			basename "$p"
+	done 2>/dev/null
+}
+trap 'kill -9 "$daemon" 2>/dev/null; rm -rf "$tmp"' EXIT
+daemon=
