@@ -90,6 +90,8 @@ static void identity(struct buf *out, const struct bawn_verification *v)
 			hex_line(out, rtmr[i], v->td.rtmr[i], 48);
 		if (v->td.has_15 && !ct_is_zero(v->td.mrservicetd, 48))
 			hex_line(out, "MRSERVICETD", v->td.mrservicetd, 48);
+		if (!(v->td.attributes[3] & 0x10))
+			buf_printf(out, SAY "SEPT_VE_DISABLE is clear: its host may raise exceptions in it\n", "attributes");
 	} else {
 		hex_line(out, "MRENCLAVE", v->sgx.mrenclave, 32);
 		hex_line(out, "MRSIGNER", v->sgx.mrsigner, 32);

@@ -122,6 +122,18 @@ def options():
     ok(code == 3 and b"SWHardeningNeeded" in out.splitlines()[1], "words of a refusal", out)
 
 
+def words_of_tds():
+    """What a trust domain's attributes mean, where that is a matter of policy."""
+    sept = int(TDX.verify()[1]["td"]["attributes"][6:8], 16) & 0x10
+    for name, told in ((TDX.name, not sept), ("synth-tdx4-sept", True)):
+        folder = os.path.join(CORPUS, name)
+        with open(os.path.join(folder, "case.json"), encoding="utf-8") as f:
+            at = json.load(f)["verify_time"]
+        out = run(BAWN, "verify", "--root", os.path.join(folder, "root_ca.pem"), "--collateral", folder, "--at", at,
+                  os.path.join(folder, "quote.bin"))[1]
+        equal(b"SEPT_VE_DISABLE is clear" in out, told, "SEPT_VE_DISABLE in words: " + name)
+
+
 def roots():
     with open(os.path.join(CORPUS, "INDEX.tsv"), encoding="utf-8") as f:
         name = next(line.split("\t")[0] for line in f if line.startswith("synth-sgx3-UpToDate-qeUpToDate"))
@@ -390,6 +402,7 @@ def streaming():
 
 inputs()
 options()
+words_of_tds()
 roots()
 policy_statuses()
 policy_advisories()
