@@ -23,7 +23,7 @@
 
 static int watch(struct gate *g, int fd, uint32_t events, uint32_t about, struct bawn_error *e)
 {
-	struct epoll_event ev = { .events = events, .data.u32 = about };
+	struct epoll_event ev = { .events = events, .data.u64 = about };
 
 	return epoll_ctl(g->epoll, EPOLL_CTL_ADD, fd, &ev) ? err_sys(e, "epoll_ctl") : 0;
 }
@@ -136,7 +136,7 @@ static void tell_counters(struct gate *g)
 
 static void handle(struct gate *g, const struct epoll_event *ev)
 {
-	uint32_t about = ev->data.u32;
+	uint32_t about = (uint32_t)ev->data.u64;
 
 	if (about == ABOUT_PARENT)
 		from_parent(g);
@@ -145,7 +145,7 @@ static void handle(struct gate *g, const struct epoll_event *ev)
 	else if (about >= ABOUT_LISTENER && !g->stopping)
 		client_accept(g, FD_GATE_LISTEN + (int)(about - ABOUT_LISTENER),
 			      &g->config->sockets[about - ABOUT_LISTENER]);
-	else if (about < g->config->connections)
+	else if (about < g->config->connections && g->client[about].generation == ev->data.u64 >> 32)
 		client_event(g, &g->client[about], ev->events);
 }
 

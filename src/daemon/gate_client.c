@@ -88,6 +88,8 @@ void client_close(struct gate *g, struct client *c)
 		g->in_flight--;
 	c->in_flight = false;
 	shutdown(c->fd, SHUT_RDWR);
+	/* Closing is not enough while the vault has the same socket. */
+	epoll_ctl(g->epoll, EPOLL_CTL_DEL, c->fd, NULL);
 	close(c->fd);
 	c->fd = -1;
 	c->user->clients--;
@@ -160,10 +162,10 @@ static bool admit(struct gate *g, int fd, const struct conf_socket *s)
 	c = free_slot(g);
 	if (!c)
 		return false;
-	ev.data.u32 = (uint32_t)(c - g->client);
+	generation = c->generation + 1;
+	ev.data.u64 = (uint64_t)generation << 32 | (uint32_t)(c - g->client);
 	if (epoll_ctl(g->epoll, EPOLL_CTL_ADD, fd, &ev))
 		return false;
-	generation = c->generation + 1;
 	*c = (struct client){ .fd = fd, .generation = generation, .protocol = s->protocol, .user = u,
 			      .since = clock_ns(), .epoch = 0 };
 	u->clients++;

@@ -72,11 +72,8 @@ static void take_request(struct vault *v, const struct role_message *m, struct m
 	struct bawn_error e = { 0 };
 	struct job *j = job_new();
 
-	if (!j) {
-		if (socket >= 0)
-			close(socket);
-		return;
-	}
+	if (!j)
+		_exit(1); /* out of memory: another will do better */
 	j->fd = r->has_fd ? message_fd(in) : -1;
 	j->index = r->conn;
 	j->seq = r->seq;
@@ -95,6 +92,8 @@ static void take_request(struct vault *v, const struct role_message *m, struct m
 	return;
 dropped:
 	job_free(v, j);
+	tell_gate(v, &(struct role_answered){ .conn = r->conn, .generation = r->generation,
+					      .seq = r->seq, .close = true });
 }
 
 static void take(struct vault *v, struct message *in)

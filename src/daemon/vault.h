@@ -186,6 +186,7 @@ void conn_subject(const struct conn *c, struct authority_subject *out);
 void job_serve(struct vault *v, struct job *j);
 struct job *job_new(void);
 void job_free(struct vault *v, struct job *j);
+void tell_gate(struct vault *v, const struct role_answered *a);
 /* Serve again those that wait for this; number as in job. fd: the fetched memory, or -1. */
 void parked_resume(struct vault *v, enum park what, uint64_t number, const struct role_fetched *f,
 		   int fd);

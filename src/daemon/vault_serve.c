@@ -195,18 +195,19 @@ static bool send_aesm(struct job *j)
 	return good;
 }
 
-static void tell_gate(struct vault *v, const struct job *j)
+void tell_gate(struct vault *v, const struct role_answered *a)
 {
 	struct role_message m = { .head.type = ROLE_ANSWERED };
 
-	m.u.answered = (struct role_answered){ .conn = j->index, .generation = j->conn->generation,
-					       .seq = j->seq, .close = j->close };
+	m.u.answered = *a;
 	if (!v->gate_gone)
 		channel_send_role(FD_VAULT_GATE, &m, NULL, 0, NULL);
 }
 
 static void finish(struct vault *v, struct job *j)
 {
+	struct role_answered told = { .conn = j->index, .generation = j->conn->generation,
+				      .seq = j->seq };
 	enum wire_code code;
 
 	/* Revoked while we were at it: what was made is thrown away. */
@@ -233,8 +234,10 @@ static void finish(struct vault *v, struct job *j)
 		j->conn->dead = true;
 		pthread_mutex_unlock(&v->lock);
 	}
-	tell_gate(v, j);
+	told.close = j->close;
+	/* Given back first: once it is told, the gate may use the number for another. */
 	job_free(v, j);
+	tell_gate(v, &told);
 }
 
 /* ---- parking ---- */

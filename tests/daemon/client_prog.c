@@ -1,6 +1,7 @@
 /*
  * client_prog COMMAND...: a client of bawnd for the shell tests, by BAWN_SOCKET.
  *
+ *	report TARGET FILE    a report of the witness for the TARGETINFO in a file
  *	quote FILE            have a report of the witness quoted; write the quote
  *	load SECONDS THREADS  the same over and over; says how often, and fails at the first wrong answer
  *	hold COMMAND...    connect, run COMMAND, and ask for a quote on that connection
@@ -122,6 +123,27 @@ static int cmd_quote(const char *file)
 	return 0;
 }
 
+static int cmd_report(const char *target, const char *file)
+{
+	struct bawn_enclave *en = witness();
+	struct bawn_error e = { 0 };
+	struct witness_report r;
+	uint8_t *t;
+	size_t n;
+
+	if (io_read_file(target, 512, &t, &n, &e) || n != 512)
+		die("target", &e);
+	memcpy(r.targetinfo, t, sizeof(r.targetinfo));
+	if (crypto_random(r.data, sizeof(r.data), &e))
+		die("random", &e);
+	ecall(en, WITNESS_REPORT, &r, "report");
+	if (io_write_file(file, r.report, sizeof(r.report), 0644, &e))
+		die("report", &e);
+	free(t);
+	bawn_enclave_free(&en);
+	return 0;
+}
+
 /* ---- load ---- */
 
 struct load {
@@ -214,12 +236,14 @@ int main(int argc, char **argv)
 {
 	if (argc == 3 && strcmp(argv[1], "quote") == 0)
 		return cmd_quote(argv[2]);
+	if (argc == 4 && strcmp(argv[1], "report") == 0)
+		return cmd_report(argv[2], argv[3]);
 	if (argc == 4 && strcmp(argv[1], "load") == 0)
 		return cmd_load(atof(argv[2]), atoi(argv[3]));
 	if (argc > 2 && strcmp(argv[1], "hold") == 0)
 		return cmd_hold(argv + 2);
 	if (argc == 4 && strcmp(argv[1], "token") == 0)
 		return cmd_token(argv[2], argv[3]);
-	fputs("client_prog quote FILE | load SECONDS THREADS | hold COMMAND... | token HEX HEX\n", stderr);
+	fputs("client_prog report TARGET FILE | quote FILE | load SECONDS THREADS | hold COMMAND... | token HEX HEX\n", stderr);
 	return 64;
 }
