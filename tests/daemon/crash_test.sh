@@ -1,0 +1,52 @@
+# Roles are killed at random under load: no client gets a wrong answer, the
+# service comes back by itself, and nothing that was decided is lost.
+# BAWN_KILLS=1000 for the long run.
+# no-asan: the roles' tables of system calls do not have the sanitizer's
+. tests/tap.sh
+. tests/daemon/daemon.sh
+daemon_setup
+daemon_start || skip_all "bawnd does not start: service_test tells"
+kills=${BAWN_KILLS:-20}
+
+# What must survive.
+"$bawn" daemon revoke quote uid=4000001 --note kept >/dev/null
+before=$("$bawn" daemon provision --json | grep -E 'key_made|qe_id')
+
+"$ask" load $((kills / 4 + 3)) 4 >"$tmp/load" 2>&1 &
+load=$!
+killed=0 gone=0
+for ((i = 0; i < kills; i++)); do
+	roles=(gate vault courier)
+	p=$(role "${roles[RANDOM % 3]}")
+	# It may be on its way up again.
+	[ -n "$p" ] && kill -9 "$p" && killed=$((killed + 1))
+	sleep 0.25
+	kill -0 "$load" 2>/dev/null || gone=1
+done
+wait "$load"
+rc=$?
+is "$rc" 0 "no wrong answer, and quotes all the while"
+sed 's/^/# /' "$tmp/load"
+ok "roles were killed ($killed)" test "$killed" -ge $((kills / 2))
+ok "the service is back" daemon_wait
+ok "with a quote" "$ask" quote "$tmp/quote"
+is "$("$bawn" daemon provision --json | grep -E 'key_made|qe_id')" "$before" "the key is the one there was"
+like "$("$bawn" daemon grant --list)" 'uid=4000001.*kept' "the revocation is there"
+daemon_stop
+ok "the audit log is sound" "$bawn" daemon audit verify --dir "$tmp/audit"
+like "$(cat "$tmp"/audit/audit-*.log)" 'was killed by signal 9' "and tells of the deaths"
+
+# The parent itself: everything ends with it, and starts again on what it left.
+starts "it starts again"
+ok "the roles of before are gone" test "$(role gate | wc -l)" = 1
+p=$(role gate) v=$(role vault)
+kill -9 "$daemon"
+wait "$daemon" 2>/dev/null
+for _ in $(seq 50); do kill -0 "$p" 2>/dev/null || kill -0 "$v" 2>/dev/null || break; sleep 0.1; done
+ok "roles end with their parent" test ! -e "/proc/$p/exe" -a ! -e "/proc/$v/exe"
+starts "and a new one starts where it was"
+ok "with a quote" "$ask" quote "$tmp/quote"
+like "$("$bawn" daemon grant --list)" 'uid=4000001.*kept' "and the revocation"
+daemon_stop
+ok "the audit log is sound after that too" "$bawn" daemon audit verify --dir "$tmp/audit"
+tap_done
