@@ -230,7 +230,7 @@ INSTALLED = $(CLI):$(BINDIR)/bawn include/bawn.h:$(INCDIR)/bawn.h $(STATIC):$(LI
 	$(BUILD)/completion/_bawn:$(DATADIR)/zsh/site-functions/_bawn \
 	$(BUILD)/completion/bawn.fish:$(DATADIR)/fish/vendor_completions.d/bawn.fish \
 	$(foreach m,$(MAN_PAGES),$(m):$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m))) \
-	$(KIT_INSTALLED)
+	tools/bawn.gdb:$(DATADIR)/bawn/bawn.gdb $(KIT_INSTALLED)
 install: all $(COMPLETIONS) $(BUILD)/bawn.pc $(KIT_FILES) ## to $(PREFIX); DESTDIR=... for packaging
 	@for pair in $(INSTALLED); do \
 		mode=644; [ "$${pair%%:*}" != $(CLI) ] || mode=755; \

@@ -117,12 +117,16 @@ struct enclave *enclave_unuse(struct enclave *e)
 
 void enclave_free(struct enclave *e)
 {
+	uint64_t mask;
 	int fd;
 
 	if (!e)
 		return;
 	fd = e->epc->fd;
 	pool_drop(e->hold);
+	mask = lock_take(&files_lock);
+	debug_hide(e->epc);
+	lock_give(&files_lock, mask);
 	cpu_elrange_unmap(e->epc);
 	if (fd >= 0 && fd < TRACKED)
 		set_bit(hidden, fd, false);

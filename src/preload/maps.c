@@ -173,24 +173,34 @@ static uint64_t page_up(uint64_t n)
 
 /* ---- mapping; under files_lock ---- */
 
-/* The engine's view of ELRANGE: another enclave's that nothing is left of gives way. */
-static long engine_knows(struct enclave *e)
+/* Another enclave that has had the same addresses, and has nothing mapped there any more, gives way. */
+static bool make_way(const struct enclave *e)
 {
-	struct enclave *other;
+	uint64_t offset, length;
 
-	if (cpu_elrange_find(e->epc->base) == e->epc || cpu_elrange_attach(e->epc, NULL) == 0)
-		return 0;
-	for (other = enclaves; other; other = other->next) {
-		uint64_t offset, length;
-
-		if (other == e || !in_elrange(other, e->epc->base, e->epc->base + e->epc->size, &offset, &length))
+	for (struct enclave *other = enclaves; other; other = other->next) {
+		if (other == e ||
+		    !in_elrange(other, e->epc->base, e->epc->base + e->epc->size, &offset, &length))
 			continue;
 		for (const struct area *a = other->areas; a; a = a->next)
 			if (in_elrange(other, a->start, a->end, &offset, &length))
-				return -ENOMEM;
+				return false;
+		debug_hide(other->epc);
 		cpu_elrange_unmap(other->epc);
 	}
-	return cpu_elrange_attach(e->epc, NULL) == 0 ? 0 : -ENOMEM;
+	return true;
+}
+
+/* Let the engine know ELRANGE. */
+static long engine_knows(struct enclave *e)
+{
+	if (cpu_elrange_find(e->epc->base) == e->epc)
+		return 0;
+	if (cpu_elrange_attach(e->epc, NULL) != 0 &&
+	    (!make_way(e) || cpu_elrange_attach(e->epc, NULL) != 0))
+		return -ENOMEM;
+	debug_show(e->epc);
+	return 0;
 }
 
 /* Put the enclave's pages, or nothing where it has none, at [start, end). */

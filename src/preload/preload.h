@@ -171,6 +171,23 @@ bool file_is_hidden(int fd);
 unsigned file_next_hidden(unsigned from); /* the first at or after; ~0u for none */
 void file_move_hidden(int fd);            /* the program wants this number */
 
+/* ---- debug.c ---- */
+
+/*
+ * For debuggers (doc/EMULATE.md): where the memory of debug enclaves can be
+ * read and written, whatever its pages' protection. Unused rows are zero.
+ */
+#define DEBUG_MAPPINGS 64
+struct debug_mapping {
+	uint64_t base, size; /* ELRANGE */
+	uint64_t mapping;    /* of all of it, read-write */
+};
+extern struct debug_mapping bawn_debug_mappings[DEBUG_MAPPINGS]
+	__attribute__((visibility("default")));
+/* Under files_lock: this enclave is mapped; this one is no more. */
+void debug_show(const struct cpu_epc *epc);
+void debug_hide(const struct cpu_epc *epc);
+
 /* ---- maps.c ---- */
 
 extern uint32_t maps_any; /* there are emulated mappings */
