@@ -70,11 +70,15 @@ LAUNCH_ROOT ?= $(BUILD)/keys/launch-root.pub
 $(BUILD)/keys/launch-root.pub: | $(CLI)
 	@mkdir -p $(@D)
 	$(Q)rm -f $(BUILD)/keys/launch-root.pem
-	$(Q)$(CLI) sign --p256 --new-key $(BUILD)/keys/launch-root.pem | sed 's/.* public key //' >$@
-$(ENCLAVE_BUILD)/generated/launch_root.h: $(LAUNCH_ROOT)
+	$(Q)$(CLI) sign --p256 --new-key $(BUILD)/keys/launch-root.pem >$@.told
+	$(Q)sed 's/.* public key //' $@.told >$@
+	@rm -f $@.told
+# By content: another LAUNCH_ROOT may be an older file.
+$(ENCLAVE_BUILD)/generated/launch_root.h: $(LAUNCH_ROOT) FORCE
 	@mkdir -p $(@D)
 	@grep -qxE '[0-9a-fA-F]{128}' $< || { echo "$<: 128 hexadecimal digits expected"; exit 1; }
-	@{ echo 'static const uint8_t launch_root[64] = {'; sed 's/../0x&, /g' $<; echo '};'; } >$@
+	@{ echo 'static const uint8_t launch_root[64] = {'; sed 's/../0x&, /g' $<; echo '};'; } >$@.new
+	@if cmp -s $@.new $@; then rm -f $@.new; else mv $@.new $@; fi
 $(call enclave_obj,enclaves/launch/lists.c): $(ENCLAVE_BUILD)/generated/launch_root.h
 $(call enclave_obj,enclaves/launch/lists.c): ENCLAVE_EXTRA := -I$(ENCLAVE_BUILD)/generated
 
