@@ -17,6 +17,7 @@ struct verify_set {
 	struct verify_set *next;
 	struct attest_key key;
 	struct bawn_verifier *verifier;
+	pthread_mutex_t lock; /* of the rest: a server that is slow delays quotes of its platforms alone */
 	uint64_t looked_ns, fetched_ns; /* 0: never */
 	struct bawn_error error;        /* why some of it is missing, if it is */
 	struct attest_file pck_chain;
@@ -104,6 +105,7 @@ void verify_run_close(struct verify_run *r)
 		struct verify_set *next = r->sets->next;
 
 		bawn_verifier_free(&r->sets->verifier);
+		pthread_mutex_destroy(&r->sets->lock);
 		free(r->sets->pck_chain.p);
 		free(r->sets);
 		r->sets = next;
@@ -114,7 +116,7 @@ void verify_run_close(struct verify_run *r)
 	pthread_mutex_destroy(&r->lock);
 }
 
-/* ---- collateral, under the lock ---- */
+/* ---- sets, under the run's lock; none goes before the run does ---- */
 
 static struct verify_set *set_find(struct verify_run *r, const struct attest_key *k)
 {
@@ -147,11 +149,14 @@ static struct verify_set *set_make(struct verify_run *r, const struct attest_key
 		free(s);
 		return NULL;
 	}
+	pthread_mutex_init(&s->lock, NULL);
 	s->next = r->sets;
 	r->sets = s;
 	r->set_count++;
 	return s;
 }
+
+/* ---- a set's collateral, under its lock ---- */
 
 static bool is_due(uint64_t since_ns)
 {
@@ -255,17 +260,20 @@ static void verify_by(struct job *j, const struct attest_key *k, enum how how)
 
 	pthread_mutex_lock(&r->lock);
 	s = set_make(r, k, &e);
-	if (s && how == LOOK)
-		set_look(r, s, j->quoted_chain);
-	else if (s && is_due(s->fetched_ns))
-		set_fetch(r, s);
-	if (s)
-		e = s->error;
-	if (s && !j->has_pck && s->pck_chain.p && (chain.p = malloc(s->pck_chain.n))) {
-		chain.n = s->pck_chain.n; /* a copy: another thread may look again */
-		memcpy(chain.p, s->pck_chain.p, chain.n);
-	}
 	pthread_mutex_unlock(&r->lock);
+	if (s) {
+		pthread_mutex_lock(&s->lock);
+		if (how == LOOK)
+			set_look(r, s, j->quoted_chain);
+		else if (is_due(s->fetched_ns))
+			set_fetch(r, s);
+		e = s->error;
+		if (!j->has_pck && s->pck_chain.p && (chain.p = malloc(s->pck_chain.n))) {
+			chain.n = s->pck_chain.n; /* a copy: another thread may look again */
+			memcpy(chain.p, s->pck_chain.p, chain.n);
+		}
+		pthread_mutex_unlock(&s->lock);
+	}
 	bawn_verify_quote_with_pck(s ? s->verifier : r->verifier, j->quote.p, j->quote.n,
 				   (struct bawn_bytes){ chain.p, chain.n }, j->time, j->policy, j->v);
 	free(chain.p);

@@ -171,10 +171,10 @@ def change(url_part, **kw):
     serve(r)
 
 
-def refused(name, *words, at=None):
+def refused(name, *words, at=None, timeout=20):
     where = store("store")
     code, out, err = run(BAWN, "collateral", "fetch", "--collateral", where, "--at", SGX.at if at is None else at,
-                         "--tries", "1", "--timeout", "1", "--set", "standard", "--pccs", URL, SGX.quote)
+                         "--tries", "1", "--timeout", timeout, "--set", "standard", "--pccs", URL, SGX.quote)
     kept = [n for n in (os.listdir(where) if os.path.exists(where) else []) if not n.startswith(".")]
     ok(code == 1 and not kept and all(w in err for w in words), "not kept: " + name, (code, kept, err))
 
@@ -183,7 +183,7 @@ def misbehaviour():
     for part in ("tcb?", "qe/identity", "pckcrl", "rootcacrl"):
         for mode in ("truncate", "longer", "garbage", "hangup", "gzip", "split", "huge-head", "huge-body", "stall"):
             change(part, mode=mode)
-            refused("%s of %s" % (mode, part))
+            refused("%s of %s" % (mode, part), timeout=1 if mode == "stall" else 20)
         change(part, status=404)
         refused("no " + part, "404")
         change(part, status=410)
@@ -282,7 +282,7 @@ def verifying():
     where = store("store")
     serve(routes(SGX))
     HTTP.requests()
-    args = [BAWN, "verify", "--json", "--at", SGX.at, "--tries", "1", "--timeout", "1", "--pccs", URL]
+    args = [BAWN, "verify", "--json", "--at", SGX.at, "--tries", "1", "--timeout", "20", "--pccs", URL]
     code, got = run_json(*args, SGX.quote)
     equal((code, got["tcb_status"], len(HTTP.requests())), (0, "UpToDate", 4), "verify --pccs asks a server")
     equal(run_json(*args, "--collateral", where, SGX.quote)[0], 0, "with --collateral too, it is asked")
