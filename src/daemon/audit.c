@@ -90,13 +90,18 @@ void parent_audit_answer(struct parent *p)
 
 void parent_audit_idle(struct parent *p, uint64_t now)
 {
+	struct wire_anchor before, head;
 	struct bawn_error e = { 0 };
 
 	if (now - p->audit_synced < SYNC_EVERY)
 		return;
 	p->audit_synced = now;
+	authority_audit_head(p->audit, &before);
 	if (authority_audit_sync(p->audit, &e) && !p->audit_failing) {
 		p->audit_failing = true;
 		log_msg(LOG_ERROR, "the audit log cannot be written: %s", e.msg);
 	}
+	authority_audit_head(p->audit, &head);
+	if (head.count != before.count)
+		p->audit_owed = true; /* the vault is to know the head that is on disk now */
 }
