@@ -60,6 +60,23 @@ static int read_key(struct cli *c, int dir, const char *file, struct authority_a
 	return rc ? cli_fail(c, file ? file : AUTHORITY_AUDIT_KEY_FILE, &e) : 0;
 }
 
+/* The head that the running service has. */
+static int service_anchor(struct cli *c, struct wire_anchor *a)
+{
+	struct wire_request q = { .head.type = WIRE_AUDIT_HEAD };
+	struct bawn_client *client;
+	struct wire_answer answer;
+	int rc = cli_service(c, &client);
+
+	if (rc == 0)
+		rc = cli_ask(c, &client, &q, &answer);
+	if (rc)
+		return rc;
+	*a = answer.u.audit_head;
+	bawn_client_free(&client);
+	return 0;
+}
+
 static int read_anchor(struct cli *c, struct wire_anchor *a, const struct wire_anchor **given)
 {
 	const char *hex = cli_value(c, "anchor");
@@ -67,6 +84,12 @@ static int read_anchor(struct cli *c, struct wire_anchor *a, const struct wire_a
 	uint8_t bytes[AUTHORITY_ANCHOR];
 
 	*given = NULL;
+	if (hex && cli_flag(c, "service"))
+		return cli_usage(c, "--anchor and --service: one of them");
+	if (cli_flag(c, "service")) {
+		*given = a;
+		return service_anchor(c, a);
+	}
 	if (!hex)
 		return 0;
 	if (!hex_decode(hex, strlen(hex), bytes, sizeof(bytes)))
@@ -155,6 +178,8 @@ static const struct cli_option verify_options[] = {
 	OPT_DIR,
 	{ .name = "key", .value = "FILE", .help = "the log's key, if it was taken away ('-': standard input)" },
 	{ .name = "anchor", .value = "HEX", .help = "a head that was noted: the log must have that line" },
+	{ .name = "service", .help = "the running service's head: the log must have that line" },
+	CLI_OPT_SOCKET,
 	{ 0 },
 };
 static const struct cli_command verify = {
@@ -398,22 +423,29 @@ static int last_anchor(void *arg, const struct authority_line *l, struct cur tex
 	return 0;
 }
 
-static int run_head(struct cli *c)
+static int directory_anchor(struct cli *c, struct wire_anchor *a)
 {
-	struct wire_anchor a = { .time = (uint64_t)time(NULL) };
-	uint8_t bytes[AUTHORITY_ANCHOR];
-	char hex[2 * AUTHORITY_ANCHOR + 1];
 	struct bawn_error e = { 0 };
 	int dir = open_dir(c), rc;
 
 	if (dir < 0)
 		return CLI_FAILURE;
-	rc = authority_audit_each(dir, 0, last_anchor, &a, &e);
+	rc = authority_audit_each(dir, 0, last_anchor, a, &e);
 	close(dir);
+	return rc ? cli_fail(c, dir_of(c), &e) : 0;
+}
+
+static int run_head(struct cli *c)
+{
+	struct wire_anchor a = { .time = (uint64_t)time(NULL) };
+	uint8_t bytes[AUTHORITY_ANCHOR];
+	char hex[2 * AUTHORITY_ANCHOR + 1];
+	int rc = cli_flag(c, "service") ? service_anchor(c, &a) : directory_anchor(c, &a);
+
 	if (rc)
-		return cli_fail(c, dir_of(c), &e);
+		return rc;
 	if (!a.count) {
-		cli_warn(c, dir_of(c), "there is no line in the log");
+		cli_warn(c, NULL, "there is no line in the log");
 		return CLI_FAILURE;
 	}
 	authority_anchor_encode(&a, bytes);
@@ -429,7 +461,13 @@ static int run_head(struct cli *c)
 	return CLI_OK;
 }
 
-static const struct cli_option head_options[] = { CLI_OPT_JSON, OPT_DIR, { 0 } };
+static const struct cli_option head_options[] = {
+	CLI_OPT_JSON,
+	OPT_DIR,
+	{ .name = "service", .help = "as the running service has it" },
+	CLI_OPT_SOCKET,
+	{ 0 },
+};
 static const struct cli_command head = {
 	.name = "head",
 	.summary = "print the log's end, to note elsewhere and give to verify --anchor",

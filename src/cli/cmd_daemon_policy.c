@@ -223,13 +223,14 @@ static int group_word(struct cli *c, struct asked *a, const char *word, bool *fi
 	return add_group(c, a, m.gid_first);
 }
 
-static int read_words(struct cli *c, struct asked *a)
+/* The conditions, behind the operation that is operand number `at`. */
+static int read_words(struct cli *c, unsigned at, struct asked *a)
 {
 	bool own_group = true, somebody = false;
 	struct bawn_error e = { 0 };
 	int rc = 0;
 
-	for (unsigned i = 2; i < c->argc && rc == 0; i++) {
+	for (unsigned i = at + 1; i < c->argc && rc == 0; i++) {
 		const char *word = c->argv[i];
 
 		if (strncmp(word, "user=", 5) == 0 && !somebody)
@@ -258,19 +259,19 @@ static void fill_identity(struct asked *a)
 	i->attributes = ATTR_MODE64BIT | (a->m.debug ? ATTR_DEBUG : 0);
 }
 
-static int read_question(struct cli *c, struct asked *a)
+static int read_question(struct cli *c, unsigned at, struct asked *a)
 {
 	struct bawn_error e = { 0 };
 	struct wire_match operations = { 0 };
 	int rc;
 
 	*a = (struct asked){ 0 };
-	if (c->argc < 2 || strcmp(c->argv[1], "all") == 0)
+	if (c->argc <= at || strcmp(c->argv[at], "all") == 0)
 		operations.operations = WIRE_OP_ALL;
-	else if (authority_match_operations(&operations, c->argv[1], &e))
+	else if (authority_match_operations(&operations, c->argv[at], &e))
 		return cli_usage(c, "%s", e.msg);
 	a->operations = operations.operations;
-	rc = read_words(c, a);
+	rc = read_words(c, at, a);
 	if (rc)
 		return rc;
 	if (a->m.has & WIRE_HAS_UID) {
@@ -292,7 +293,7 @@ static void print_decision(const struct loaded *l, unsigned op, const struct wir
 
 	authority_decision_text(d, text);
 	printf("%-11s %s\n", wire_operation_name(op), text);
-	if (d->line)
+	if (line.n)
 		printf("%-11s   %u: %.*s\n", "", d->line, (int)line.n, (const char *)line.p);
 }
 
@@ -311,7 +312,8 @@ static void decision_json(struct json *j, const struct loaded *l, unsigned op,
 		snprintf(line, sizeof(line), "%.*s", source.n < 255 ? (int)source.n : 255,
 			 (const char *)source.p);
 		json_u64(j, "line", d->line);
-		json_string(j, "text", line);
+		if (source.n)
+			json_string(j, "text", line);
 	}
 	if (d->entry)
 		json_u64(j, "entry", d->entry);
@@ -345,74 +347,123 @@ static int load_entries(struct cli *c, struct authority_entries **out)
 	return rc ? cli_fail(c, dir, &e) : 0;
 }
 
-static int answer(struct cli *c, const struct loaded *l, const struct authority_entries *x,
-		  const struct asked *a)
+/* Who decides: a policy that was read here, or the service. */
+struct judge {
+	struct loaded l; /* without a policy: the service */
+	struct authority_entries *x;
+	struct bawn_client *client;
+};
+
+/* 0, or an exit code after saying why there is no decision. */
+static int judge(struct cli *c, struct judge *by, const struct asked *a, unsigned op,
+		 struct wire_decision *d)
+{
+	const struct wire_identity *identity = WIRE_OP_BIT(op) & OF_ENCLAVES ? &a->identity : NULL;
+	struct wire_request q = { .head.type = WIRE_POLICY_TEST };
+	struct wire_policy_test *t = &q.u.policy_test;
+	struct wire_answer answer;
+	int rc;
+
+	if (by->l.p) {
+		authority_decide(by->l.p, by->x, &a->s, op, identity, (uint64_t)time(NULL), d);
+		return 0;
+	}
+	t->operation = op;
+	t->subject.uid = a->s.uid;
+	t->subject.gid = a->s.gid;
+	t->subject.ngroups = (uint32_t)a->s.ngroups;
+	memcpy(t->subject.groups, a->groups, sizeof(t->subject.groups));
+	snprintf(t->subject.socket, sizeof(t->subject.socket), "%s", a->s.section);
+	t->subject.has_cgroup = a->s.cgroup != NULL;
+	if (a->s.cgroup)
+		snprintf(t->subject.cgroup, sizeof(t->subject.cgroup), "%s", a->s.cgroup);
+	if (identity)
+		t->identity = *identity;
+	rc = cli_ask(c, &by->client, &q, &answer);
+	if (rc == 0)
+		*d = answer.u.policy_test;
+	return rc;
+}
+
+static int answer(struct cli *c, struct judge *by, const struct asked *a)
 {
 	struct json *j = cli_flag(c, "json") ? cli_json(c) : NULL;
+	bool refused = false;
 	int rc = CLI_OK;
 
 	if (j)
 		json_open(j, NULL, '[');
-	for (unsigned op = 0; op < WIRE_OPERATIONS; op++) {
+	for (unsigned op = 0; op < WIRE_OPERATIONS && rc == 0; op++) {
 		struct wire_decision d;
 
 		if (!(a->operations & WIRE_OP_BIT(op)))
 			continue;
-		authority_decide(l->p, x, &a->s, op, WIRE_OP_BIT(op) & OF_ENCLAVES ? &a->identity : NULL,
-				 (uint64_t)time(NULL), &d);
+		rc = judge(c, by, a, op, &d);
+		if (rc)
+			break;
 		if (j)
-			decision_json(j, l, op, &d);
+			decision_json(j, &by->l, op, &d);
 		else
-			print_decision(l, op, &d);
-		rc = d.allowed ? rc : POLICY_REFUSED;
+			print_decision(&by->l, op, &d);
+		refused = refused || !d.allowed;
 	}
 	if (j)
 		json_close(j, ']');
-	return rc;
+	return rc ? rc : refused ? POLICY_REFUSED : CLI_OK;
 }
 
 static int run_test(struct cli *c)
 {
-	struct authority_entries *x = NULL;
+	bool service = cli_flag(c, "service");
+	struct judge by = { 0 };
 	struct asked a;
-	struct loaded l = { 0 };
-	int rc = read_question(c, &a);
+	int rc;
 
-	if (rc == 0) {
-		rc = load(c, &l);
+	if (!service && !c->argc)
+		return cli_usage(c, "name a policy's file, or ask the --service");
+	if (service && cli_value(c, "grants"))
+		return cli_usage(c, "the service has its own grants");
+	rc = read_question(c, service ? 0 : 1, &a);
+	if (rc == 0 && service)
+		rc = cli_service(c, &by.client);
+	if (rc == 0 && !service) {
+		rc = load(c, &by.l);
 		if (rc == POLICY_WRONG) /* 3 is "refused" here */
 			rc = CLI_FAILURE;
 	}
+	if (rc == 0 && !service)
+		rc = load_entries(c, &by.x);
 	if (rc == 0)
-		rc = load_entries(c, &x);
-	if (rc == 0)
-		rc = answer(c, &l, x, &a);
-	authority_entries_free(&x);
-	unload(&l);
+		rc = answer(c, &by, &a);
+	bawn_client_free(&by.client);
+	authority_entries_free(&by.x);
+	unload(&by.l);
 	return rc;
 }
 
 static const struct cli_option test_options[] = {
 	CLI_OPT_JSON,
 	{ .name = "grants", .value = "DIR", .help = "with the grants and revocations kept in DIR" },
+	{ .name = "service", .help = "ask the service about the policy in force: no FILE then" },
+	CLI_OPT_SOCKET,
 	{ 0 },
 };
 static const struct cli_command test = {
 	.name = "test",
 	.summary = "tell who would get what by a policy, and by which of its lines",
-	.operands = "FILE [OPERATION[,OPERATION...]|any|all [CONDITION...]]",
+	.operands = "[FILE] [OPERATION[,OPERATION...]|any|all [CONDITION...]]",
 	.details = "Conditions are those of bawn-policy(5): uid=1000 or user=NAME (with its groups), gid=,\n"
 		   "group= (may be repeated; the first is the primary one), socket= (default: native),\n"
 		   "cgroup=, mrenclave=, mrsigner=, product=, svn=, debug=. Without uid and user it is\n"
 		   "about whoever asks. What is not said of the enclave is something that no line names.\n"
 		   "Exit codes: 0 all of it is allowed, 3 something is refused.",
 	.options = test_options,
-	.min = 1,
 	.max = CLI_ANY,
 	.run = run_test,
 };
 
-static const struct cli_command *const verbs[] = { &check, &test, NULL };
+static const struct cli_command *const verbs[] = { &check, &test, &cmd_daemon_policy_show,
+						   &cmd_daemon_policy_lock, NULL };
 const struct cli_command cmd_daemon_policy = {
 	.name = "policy",
 	.summary = "check a policy, and test what it says",

@@ -154,36 +154,7 @@ static const struct cli_option reload_options[] = { CLI_OPT_SOCKET, CLI_OPT_JSON
 
 static int run_reload(struct cli *c)
 {
-	struct wire_request q = { .head.type = WIRE_POLICY_RELOAD };
-	const struct wire_policy_info *p;
-	struct bawn_client *client;
-	struct wire_answer a;
-	char hex[65], t[32];
-	int r = cli_service(c, &client);
-
-	if (r == 0)
-		r = cli_ask(c, &client, &q, &a);
-	if (r)
-		return r;
-	p = &a.u.policy_info;
-	if (cli_flag(c, "json")) {
-		struct json *j = cli_json(c);
-
-		json_open(j, NULL, '{');
-		json_string(j, "path", p->path);
-		json_hex(j, "sha256", p->digest, sizeof(p->digest));
-		daemon_json_time(j, "loaded", p->loaded);
-		json_u64(j, "rules", p->rules);
-		json_u64(j, "sections", p->sections);
-		json_bool(j, "locked", p->locked);
-		json_close(j, '}');
-	} else {
-		hex_encode(p->digest, 32, hex);
-		printf("%s in force since %s: %u rules in %u sections%s\n  SHA-256 %s\n", p->path,
-		       daemon_time(p->loaded, t), p->rules, p->sections, p->locked ? ", locked" : "", hex);
-	}
-	bawn_client_free(&client);
-	return CLI_OK;
+	return daemon_policy_info(c, WIRE_POLICY_RELOAD);
 }
 
 const struct cli_command cmd_daemon_reload = {

@@ -8,6 +8,9 @@
 extern const struct cli_command cmd_daemon_status, cmd_daemon_provision, cmd_daemon_quiesce,
 	cmd_daemon_reload, cmd_daemon_grant, cmd_daemon_revoke, cmd_daemon_policy, cmd_daemon_audit;
 
+/* Verbs of `bawn daemon policy` that ask the service. */
+extern const struct cli_command cmd_daemon_policy_show, cmd_daemon_policy_lock;
+
 #define CLI_OPT_SOCKET                                                                             \
 	{ .name = "socket", .value = "PATH",                                                       \
 	  .help = "the service's socket (default: $BAWN_SOCKET, else /run/bawn/bawnd.sock)" }
@@ -17,6 +20,8 @@ int cli_service(struct cli *c, struct bawn_client **out);
 /* One request on it; the same. The client is freed if it fails. */
 int cli_ask(struct cli *c, struct bawn_client **client, struct wire_request *q,
 	    struct wire_answer *a);
+/* A request that is answered with what is known of the policy, which is printed; an exit code. */
+int daemon_policy_info(struct cli *c, enum wire_type type);
 /* "2026-11-27T07:41:02Z", or a word for none. */
 const char *daemon_time(uint64_t t, char out[32]);
 void daemon_json_time(struct json *j, const char *key, uint64_t t);
