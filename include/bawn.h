@@ -547,8 +547,9 @@ struct bawn_attester_options {
 	 * Bawn is installed.
 	 */
 	const char *provision, *quote, *launch;
-	/* Where launch control is locked: the list of signers for the launch enclave. */
-	struct bawn_bytes white_list;
+	/* Where launch control is locked: lists of signers for the launch enclave, one of each type. */
+	const struct bawn_bytes *white_lists;
+	size_t white_list_count;
 	/* Its directory. NULL: $XDG_STATE_HOME/bawn/attest, else ~/.local/state/bawn/attest. */
 	const char *state;
 	/* PEM, PCK certificate first: kept, and put into quotes. Absent: the one that is kept. */

@@ -212,8 +212,8 @@ static int open_desk(struct bawn_attester *a, const struct bawn_attester_options
 	desk.source = ae_files_source(&a->files);
 	if (rc == 0)
 		rc = ae_desk_new(&a->desk, &desk, e);
-	if (rc == 0 && o->white_list.p)
-		rc = ae_desk_white_list(a->desk, o->white_list.p, o->white_list.n, e);
+	for (size_t i = 0; rc == 0 && i < o->white_list_count; i++)
+		rc = ae_desk_white_list(a->desk, o->white_lists[i].p, o->white_lists[i].n, e);
 	return rc ? rc : ae_desk_enclave(a->desk, AE_QUOTE, &a->qe, e);
 }
 

@@ -9,6 +9,7 @@
 
 #define REPORT_CALL 5 /* of the witness, and of whatever enclave has the same call */
 #define REPORT_BYTES 432
+#define LISTS_MAX 2 /* types of white lists: enum ae_list_type */
 
 static const struct cli_option options[] = {
 	{ .name = "enclave", .value = "FILE", .help = "the enclave to be attested (default: the witness)" },
@@ -28,7 +29,7 @@ static const struct cli_option options[] = {
 	{ .name = "provision", .value = "FILE", .help = "the provisioning certification enclave (default: Bawn's)" },
 	{ .name = "quoting", .value = "FILE", .help = "the quoting enclave (default: Bawn's)" },
 	{ .name = "launch", .value = "FILE", .help = "the launch enclave, where launch control is locked" },
-	{ .name = "white-list", .value = "FILE", .help = "its list of signers" },
+	{ .name = "white-list", .value = "FILE", .help = "a list of signers for it; may be repeated, one of each type" },
 	{ .name = "allow-development", .help = "hardware: take what a development key signed" },
 	{ .name = "state", .value = "DIR", .help = "where key and certificate are kept (default: the user's)" },
 	CLI_OPT_JSON,
@@ -271,24 +272,40 @@ static int print_request(struct cli *c, struct bawn_attester *a)
 
 /* Files that the attester is given as bytes. */
 struct given {
-	uint8_t *chain, *key, *list;
+	uint8_t *chain, *key;
+	struct bawn_bytes list[LISTS_MAX];
 };
+
+static int read_lists(struct cli *c, struct given *g, struct bawn_attester_options *o)
+{
+	const char *path;
+	uint8_t *p;
+	int rc = 0;
+
+	o->white_lists = g->list;
+	for (size_t i = 0; rc == 0 && (path = cli_value_at(c, "white-list", i)); i++) {
+		if (i == LISTS_MAX)
+			return cli_usage(c, "there are %d types of white lists", LISTS_MAX);
+		rc = whole_file(c, path, AE_WHITE_LIST_MAX, &p, &g->list[i].n);
+		if (rc == 0) {
+			g->list[i].p = p;
+			o->white_list_count++;
+		}
+	}
+	return rc;
+}
 
 static int read_given(struct cli *c, struct given *g, struct bawn_attester_options *o)
 {
-	const char *chain = cli_value(c, "pck-chain"), *key = cli_value(c, "ppid-key"), *list = cli_value(c, "white-list");
+	const char *chain = cli_value(c, "pck-chain"), *key = cli_value(c, "ppid-key");
 	struct bawn_error e = { 0 };
 	uint8_t *text;
 	size_t n;
-	int rc = 0;
+	int rc = read_lists(c, g, o);
 
-	if (chain) {
+	if (rc == 0 && chain) {
 		rc = whole_file(c, chain, ATTEST_CHAIN_TEXT_MAX, &g->chain, &o->pck_chain.n);
 		o->pck_chain.p = g->chain;
-	}
-	if (rc == 0 && list) {
-		rc = whole_file(c, list, AE_WHITE_LIST_MAX, &g->list, &o->white_list.n);
-		o->white_list.p = g->list;
 	}
 	if (rc == 0 && key) {
 		rc = whole_file(c, key, 4096, &text, &n);
@@ -317,7 +334,8 @@ static int open_attester(struct cli *c, struct bawn_attester **a)
 		rc = cli_fail(c, NULL, &e);
 	free(g.chain);
 	free(g.key);
-	free(g.list);
+	for (size_t i = 0; i < LISTS_MAX; i++)
+		free((void *)(uintptr_t)g.list[i].p);
 	return rc;
 }
 

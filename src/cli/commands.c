@@ -9,6 +9,7 @@
 	X(measure)                                                                                 \
 	X(load)                                                                                    \
 	X(sign)                                                                                    \
+	X(launch)                                                                                  \
 	X(attest)                                                                                  \
 	X(verify)                                                                                  \
 	X(quote)                                                                                   \

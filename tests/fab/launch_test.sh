@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# bawn launch: white lists and tokens, on a platform whose launch control is locked.
+. tests/tap.sh
+
+export HOME=$tmp BAWN_DEVICE=emulated BAWN_PLATFORM=$tmp/platform BAWN_ENCLAVES=$BUILD/enclaves
+enclaves=$BUILD/enclaves
+signer() { "$bawn" inspect --json "$1" | sed -n 's/^ *"mrsigner": "\(.*\)",*/\1/p' | head -n 1; }
+le=$(signer "$enclaves/launch.signed.so")
+root=$BUILD/keys/launch-root
+[ -e "$root.pem" ] || skip_all "the launch enclave of this build has another root"
+
+ok "a platform locked to our launch enclave" "$bawn" emu platform create --locked-launch --lepubkeyhash "$le"
+exits 1 "an enclave needs a token there" "$bawn" load "$enclaves/witness.signed.so"
+exits 1 "none without a white list" "$bawn" launch token -o "$tmp/token" "$enclaves/witness.signed.so"
+like "$out" "LE_WHITELIST_UNINITIALIZED" "  says the launch enclave"
+ok "a list" "$bawn" launch whitelist create --root-key "$root.pem" --list-version 1 -o "$tmp/list" \
+	"$enclaves/witness.signed.so"
+exits 0 "says whom it names" "$bawn" launch whitelist show --root "$root.pub" "$tmp/list"
+like "$out" "signer +$(signer "$enclaves/witness.signed.so")" "  the witness's signer"
+like "$out" "signatures +hold" "  and holds"
+ok "a token" "$bawn" launch token --white-list "$tmp/list" -o "$tmp/token" "$enclaves/witness.signed.so"
+is "$(stat -c %s "$tmp/token")" 304 "is an EINITTOKEN"
+exits 0 "with which it loads" "$bawn" load --token "$tmp/token" "$enclaves/witness.signed.so"
+exits 1 "another enclave does not" "$bawn" load --token "$tmp/token" "$enclaves/witness-other.signed.so"
+exits 1 "nor is there one for a signer that is not listed" \
+	"$bawn" launch token --white-list "$tmp/list" -o "$tmp/token" "$enclaves/witness-other.signed.so"
+like "$out" "LE_INVALID_PRIVILEGE" "  says the launch enclave"
+exits 0 "a debug enclave needs no entry" "$bawn" launch token --debug --white-list "$tmp/list" --json \
+	"$enclaves/witness-other.signed.so"
+like "$out" '"emulated": true' "  JSON says where it is from"
+like "$out" '"attributes": "06' "  and for which attributes"
+ok "a list of all" "$bawn" launch whitelist create --root-key "$root.pem" --list-version 2 --any -o "$tmp/any"
+ok "lets the other in" "$bawn" launch token --white-list "$tmp/any" -o "$tmp/token" "$enclaves/witness-other.signed.so"
+ok "which loads" "$bawn" load --token "$tmp/token" "$enclaves/witness-other.signed.so"
+exits 1 "but nobody gets PROVISION_KEY by it" "$bawn" launch token --white-list "$tmp/any" -o "$tmp/token" \
+	"$enclaves/provision.signed.so"
+ok "a list for that" "$bawn" launch whitelist create --root-key "$root.pem" --list-version 1 --type provision \
+	-o "$tmp/provision" "$enclaves/provision.signed.so" "$enclaves/quote.signed.so"
+ok "gives it" "$bawn" launch token --white-list "$tmp/any" --white-list "$tmp/provision" -o "$tmp/token" \
+	"$enclaves/provision.signed.so"
+ok "to those named" "$bawn" load --token "$tmp/token" "$enclaves/provision.signed.so"
+
+# another root, another provider
+"$bawn" sign --p256 --new-key "$tmp/key.pem" >"$tmp/said"
+sed 's/.* public key //' "$tmp/said" >"$tmp/key.pub"
+ok "a list by a provider of the root's" "$bawn" launch whitelist create --root-key "$root.pem" \
+	--provider-key "$tmp/key.pem" --list-version 3 --any -o "$tmp/list3"
+ok "is taken" "$bawn" launch token --white-list "$tmp/list3" -o "$tmp/token" "$enclaves/witness.signed.so"
+ok "a list by another root" "$bawn" launch whitelist create --root-key "$tmp/key.pem" --list-version 4 --any \
+	-o "$tmp/foreign" --json
+exits 3 "does not hold under ours" "$bawn" launch whitelist show --root "$root.pub" "$tmp/foreign"
+exits 0 "but under its own" "$bawn" launch whitelist show --root "$tmp/key.pub" "$tmp/foreign"
+exits 1 "and is refused" "$bawn" launch token --white-list "$tmp/foreign" -o "$tmp/token" "$enclaves/witness.signed.so"
+like "$out" "LE_LIST_SIGNATURE" "  by the launch enclave"
+
+# an attester there
+ok "a fab" "$bawn" emu fab create --fab "$tmp/fab" --pce "$enclaves/provision.signed.so" --qe "$enclaves/quote.signed.so"
+"$bawn" emu fab issue --fab "$tmp/fab" -o "$tmp/chain"
+attest() { "$bawn" attest --state "$tmp/state" --pck-chain "$tmp/chain" --report "$tmp/report" -o "$tmp/quote" "$@"; }
+head -c 432 /dev/zero >"$tmp/report"
+exits 1 "no quoting enclave without lists" attest
+like "$out" "LE_WHITELIST_UNINITIALIZED" "  says the launch enclave"
+exits 1 "without a list for PROVISION_KEY, no PCE" attest --white-list "$tmp/any"
+exits 1 "with both they are launched" attest --white-list "$tmp/any" --white-list "$tmp/provision"
+like "$out" "gen_quote: .*REPORT" "  and the quoting enclave looks at the report"
+
+exits 64 "a list of nobody" "$bawn" launch whitelist create --root-key "$root.pem" --list-version 1 -o "$tmp/x"
+exits 64 "everybody has no PROVISION_KEY" "$bawn" launch whitelist create --root-key "$root.pem" --list-version 1 \
+	--type provision --any -o "$tmp/x"
+exits 64 "no key" "$bawn" launch whitelist create --list-version 1 --any -o "$tmp/x"
+exits 1 "a key of another kind" "$bawn" launch whitelist create --root-key "$BUILD/keys/development.pem" \
+	--list-version 1 --any -o "$tmp/x"
+exits 1 "a signer that is none" "$bawn" launch whitelist create --root-key "$root.pem" --list-version 1 -o "$tmp/x" VERSION
+head -c 200 "$tmp/list" >"$tmp/short"
+exits 1 "a list cut short" "$bawn" launch whitelist show "$tmp/short"
+exits 1 "a file that is none" "$bawn" launch whitelist show VERSION
+exits 64 "a token to nowhere" "$bawn" launch token "$enclaves/witness.signed.so"
+ok "nothing was written" test ! -e "$tmp/x"
+tap_done
