@@ -59,7 +59,7 @@ ok "a fab" "$bawn" emu fab create --fab "$tmp/fab" --pce "$enclaves/provision.si
 attest() { "$bawn" attest --state "$tmp/state" --pck-chain "$tmp/chain" --report "$tmp/report" -o "$tmp/quote" "$@"; }
 head -c 432 /dev/zero >"$tmp/report"
 exits 1 "no quoting enclave without lists" attest
-like "$out" "LE_WHITELIST_UNINITIALIZED" "  says the launch enclave"
+like "$out" "launch token: the enclave answered LE_" "  says the launch enclave"
 exits 1 "without a list for PROVISION_KEY, no PCE" attest --white-list "$tmp/any"
 exits 1 "with both they are launched" attest --white-list "$tmp/any" --white-list "$tmp/provision"
 like "$out" "gen_quote: .*REPORT" "  and the quoting enclave looks at the report"
