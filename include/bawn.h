@@ -170,6 +170,14 @@ BAWN_API uint32_t bawn_ocall_wait_event(void *ms, void *arg);
 BAWN_API uint32_t bawn_ocall_set_event(void *ms, void *arg);
 BAWN_API uint32_t bawn_ocall_setwait_events(void *ms, void *arg);
 BAWN_API uint32_t bawn_ocall_set_multiple_events(void *ms, void *arg);
+/*
+ * The same for sgx_pthread.edl: the threads that an enclave starts. Each takes
+ * a TCS; bawn_enclave_free waits for their end, which it brings about at their
+ * next OCALL or exit.
+ */
+BAWN_API uint32_t bawn_ocall_pthread_create(void *ms, void *arg);
+BAWN_API uint32_t bawn_ocall_pthread_wait_timeout(void *ms, void *arg);
+BAWN_API uint32_t bawn_ocall_pthread_wakeup(void *ms, void *arg);
 
 /* ======================= verifying quotes ======================= */
 

@@ -25,6 +25,7 @@ void host_kill(struct bawn_enclave *en, enum host_state why)
 
 	atomic_compare_exchange_strong(&en->state, &running, why);
 	host_wake_all(en);
+	host_events_end(en);
 }
 
 int host_alive(const struct bawn_enclave *en, struct bawn_error *e)

@@ -20,6 +20,7 @@ enum host_command {
 	HOST_EXCEPT = -3,
 	HOST_MKTCS = -4,
 	HOST_UNINIT = -5,
+	HOST_PTHREAD = -6,
 };
 /* RDI at EEXIT: an OCALL's index, one of the built-in OCALLs, or this: done, status in RSI. */
 #define HOST_DONE (-1)
@@ -29,6 +30,7 @@ enum host_status {
 	HOST_STATUS_OK = 0,
 	HOST_STATUS_FAILED = 0x0001,
 	HOST_STATUS_FUNCTION = 0x1001, /* no such OCALL */
+	HOST_STATUS_TCS = 0x1003,      /* no TCS is free */
 	HOST_STATUS_CRASHED = 0x1006,
 	HOST_STATUS_STACK = 0x1009,
 };
@@ -73,6 +75,7 @@ struct bawn_enclave {
 	size_t nslots;
 	struct host_slot *utility; /* or NULL */
 	_Atomic uint32_t waiters, released; /* released: what waiters sleep on */
+	_Atomic uint32_t started; /* threads that the enclave started and that have not ended */
 	pthread_mutex_t making;    /* one dynamic thread at a time */
 
 	struct dev *dev;
@@ -151,6 +154,13 @@ int host_slot_take(struct bawn_enclave *en, struct host_thread *t, struct host_s
 		   struct bawn_error *e);
 void host_slot_give(struct bawn_enclave *en, struct host_slot *s, int r);
 void host_wake_all(struct bawn_enclave *en);
+/* A TCS for a thread that the enclave starts, without waiting for one; and back. */
+int host_slot_reserve(struct bawn_enclave *en, struct host_slot **out, struct bawn_error *e);
+void host_slot_return(struct bawn_enclave *en, struct host_slot *s, int r);
+/* One of en->started is no more: the last thing that it does with the enclave. */
+void host_threads_left(struct bawn_enclave *en);
+/* Make those that are left end, and wait until they have. */
+void host_threads_end(struct bawn_enclave *en);
 
 /* The registry of live enclaves, for threads that end; and whether we are a fork's child. */
 int host_register(struct bawn_enclave *en, struct bawn_error *e);
@@ -161,6 +171,15 @@ unsigned host_fork_generation(void);
 
 /* A built-in OCALL (rdi below HOST_DONE); the status for the enclave. */
 uint32_t host_builtin(struct bawn_enclave *en, long number, void *ms);
+/*
+ * The event of the thread whose TCS is at this address: wait for it, for so
+ * many seconds (0: for ever); set it. False if there is no such thread, or if
+ * the enclave came to its end.
+ */
+bool host_event_wait(struct bawn_enclave *en, uint64_t tcs, uint64_t seconds);
+bool host_event_set(struct bawn_enclave *en, uint64_t tcs);
+/* After the enclave's end: let all go who wait for one. */
+void host_events_end(struct bawn_enclave *en);
 
 /* ---- start.c ---- */
 

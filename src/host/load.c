@@ -429,6 +429,7 @@ void bawn_enclave_free(struct bawn_enclave **en)
 	slot = x->utility ? x->utility : &x->slot[0];
 	if (x->edmm && !x->no_init && !host_alive(x, NULL))
 		host_run(x, slot, HOST_UNINIT, NULL, &status, NULL);
+	host_threads_end(x);
 	destroy(x);
 }
 

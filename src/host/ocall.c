@@ -8,9 +8,11 @@
 
 #include <cpuid.h>
 #include <errno.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 enum builtin {
@@ -182,38 +184,64 @@ uint32_t bawn_ocall_cpuidex(void *ms, void *arg)
  * that belongs to its TCS, whose address is what it is called by. An event set
  * before it is waited for is kept.
  */
-static struct host_slot *event_slot(uint64_t tcs)
+static struct host_slot *event_slot(struct bawn_enclave *en, uint64_t tcs)
 {
-	const struct host_call *c = host_thread()->top;
-
-	if (!c)
-		return NULL;
-	for (size_t i = 0; i < c->en->nslots; i++)
-		if (c->en->slot[i].tcs == tcs)
-			return &c->en->slot[i];
+	for (size_t i = 0; i < en->nslots; i++)
+		if (en->slot[i].tcs == tcs)
+			return &en->slot[i];
 	return NULL;
 }
 
-static bool wait_event(uint64_t tcs)
+bool host_event_wait(struct bawn_enclave *en, uint64_t tcs, uint64_t seconds)
 {
-	struct host_slot *s = event_slot(tcs);
+	const struct timespec t = { .tv_sec = seconds < INT32_MAX ? (time_t)seconds : INT32_MAX };
+	struct host_slot *s = event_slot(en, tcs);
 
 	if (!s)
 		return false;
-	while (atomic_exchange(&s->event, 0) == 0)
-		syscall(SYS_futex, &s->event, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
-	return true;
+	while (atomic_exchange(&s->event, 0) == 0) {
+		if (atomic_load(&en->state) != HOST_RUNNING)
+			return false;
+		if (syscall(SYS_futex, &s->event, FUTEX_WAIT_PRIVATE, 0, seconds ? &t : NULL, NULL, 0) != 0 &&
+		    errno == ETIMEDOUT)
+			break;
+	}
+	return atomic_load(&en->state) == HOST_RUNNING;
 }
 
-static bool set_event(uint64_t tcs)
+bool host_event_set(struct bawn_enclave *en, uint64_t tcs)
 {
-	struct host_slot *s = event_slot(tcs);
+	struct host_slot *s = event_slot(en, tcs);
 
 	if (!s)
 		return false;
 	if (atomic_exchange(&s->event, 1) == 0)
 		syscall(SYS_futex, &s->event, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 	return true;
+}
+
+void host_events_end(struct bawn_enclave *en)
+{
+	/* Set, or who is about to wait would miss it: who has woken up looks at the state. */
+	for (size_t i = 0; i < en->nslots; i++) {
+		atomic_store(&en->slot[i].event, 1);
+		syscall(SYS_futex, &en->slot[i].event, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+	}
+}
+
+/* For the enclave whose OCALL this thread is serving. */
+static bool wait_event(uint64_t tcs)
+{
+	const struct host_call *c = host_thread()->top;
+
+	return c && host_event_wait(c->en, tcs, 0);
+}
+
+static bool set_event(uint64_t tcs)
+{
+	const struct host_call *c = host_thread()->top;
+
+	return c && host_event_set(c->en, tcs);
 }
 
 struct ms_event {

@@ -188,8 +188,8 @@ static struct host_slot *scan(struct bawn_enclave *en, const struct host_thread 
 	return NULL;
 }
 
-static int take_any(struct bawn_enclave *en, struct host_thread *t, struct host_slot **out,
-		    struct bawn_error *e)
+static int take_any(struct bawn_enclave *en, const struct host_thread *t, bool wait,
+		    struct host_slot **out, struct bawn_error *e)
 {
 	int r = 0;
 
@@ -202,7 +202,7 @@ static int take_any(struct bawn_enclave *en, struct host_thread *t, struct host_
 		r = make_thread(en, out, e);
 		if (r)
 			return r > 0 ? 0 : r;
-		if (en->no_wait)
+		if (!wait)
 			return err_set(e, BAWN_ERR_BUSY, "all %zu threads of the enclave are in use",
 				       en->nslots);
 		/* Announce, then look again: who releases one from here on bumps `released`. */
@@ -235,7 +235,7 @@ static int take_bound(struct bawn_enclave *en, struct host_thread *t, struct hos
 		errno = r;
 		return err_sys(e, "thread-specific data");
 	}
-	r = take_any(en, t, out, e);
+	r = take_any(en, t, !en->no_wait, out, e);
 	if (r)
 		return r;
 	atomic_store(&(*out)->owner, t);
@@ -255,7 +255,7 @@ int host_slot_take(struct bawn_enclave *en, struct host_thread *t, struct host_s
 			*out = s;
 			return 0;
 		}
-		r = take_any(en, t, out, e);
+		r = take_any(en, t, !en->no_wait, out, e);
 	} else {
 		bool mine = s && atomic_load_explicit(&s->owner, memory_order_relaxed) == t;
 
@@ -274,17 +274,49 @@ int host_slot_take(struct bawn_enclave *en, struct host_thread *t, struct host_s
 	return r;
 }
 
+/* What a crash left on the TCS stays there: it is never entered again. */
+static bool usable(int r)
+{
+	return r != BAWN_ERR_CRASHED && r != BAWN_ERR_LOST;
+}
+
+void host_slot_return(struct bawn_enclave *en, struct host_slot *s, int r)
+{
+	atomic_exchange(&s->state, usable(r) ? SLOT_FREE : SLOT_DEAD);
+	wake(en, 1);
+}
+
 void host_slot_give(struct bawn_enclave *en, struct host_slot *s, int r)
 {
-	bool usable = r == 0 || (r != BAWN_ERR_CRASHED && r != BAWN_ERR_LOST);
+	if (en->bound)
+		s->active = !usable(r);
+	else
+		host_slot_return(en, s, r);
+}
 
-	if (en->bound) {
-		/* What a crash left on the TCS stays there: it is never entered again. */
-		s->active = !usable;
+/* ---- threads that the enclave starts ---- */
+
+int host_slot_reserve(struct bawn_enclave *en, struct host_slot **out, struct bawn_error *e)
+{
+	return take_any(en, &self, false, out, e);
+}
+
+void host_threads_left(struct bawn_enclave *en)
+{
+	/* Whoever waits may free the enclave as soon as it sees the last one go. */
+	if (atomic_fetch_sub(&en->started, 1) == 1)
+		syscall(SYS_futex, &en->started, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+void host_threads_end(struct bawn_enclave *en)
+{
+	uint32_t left;
+
+	if (atomic_load(&en->started) == 0)
 		return;
-	}
-	atomic_exchange(&s->state, usable ? SLOT_FREE : SLOT_DEAD);
-	wake(en, 1);
+	host_kill(en, HOST_LOST);
+	while ((left = atomic_load(&en->started)))
+		futex_wait(&en->started, left);
 }
 
 /* ---- an enclave's TCSs ---- */

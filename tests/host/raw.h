@@ -15,6 +15,7 @@ enum raw_ecall {
 	RAW_CLOBBER, /* leaves nothing as the C ABI wants it */
 	RAW_STATUS,  /* { status to return } */
 	RAW_SHARED,  /* struct raw_shared */
+	RAW_THREADS, /* { threads it started so far, structure of their OCALL 0 or 0, TCS to wake } */
 	RAW_ECALLS,
 };
 

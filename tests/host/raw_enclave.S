@@ -63,6 +63,8 @@ raw_code:
 	je	mktcs
 	cmp	$-5, %rdi
 	je	uninit
+	cmp	$-6, %rdi
+	je	pthread
 	cmp	$((table_end - table) / 4), %rdi
 	jae	no_function
 	lea	table(%rip), %r10
@@ -179,6 +181,23 @@ uninit:
 	xor	%esi, %esi
 	jmp	ocall
 
+/* A thread of the enclave's own: waits by OCALL 0, then names who waits for its end. */
+pthread:
+	push	%rsi
+	lea	raw_code(%rip), %r8
+	lock incq SHARED + 48(%r8)
+	mov	SHARED + 56(%r8), %rsi
+	xor	%edi, %edi
+	test	%rsi, %rsi
+	jz	1f
+	call	ocall
+1:	pop	%rsi
+	lea	raw_code(%rip), %r8
+	mov	SHARED + 64(%r8), %rax
+	mov	%rax, (%rsi)
+	xor	%eax, %eax
+	ret
+
 /* The five pages of a thread at the address in ms: allocate, accept, fill in, make a TCS. */
 mktcs:
 	push	%rbx
@@ -254,6 +273,7 @@ table:
 	.long	e_clobber - table
 	.long	e_status - table
 	.long	e_shared - table
+	.long	e_threads - table
 table_end:
 
 e_empty:
@@ -340,6 +360,16 @@ e_clobber: /* what the C ABI preserves and a runtime has to: { } */
 	ret
 e_status: /* { status to give } */
 	mov	0(%rdi), %eax
+	ret
+e_threads: /* { started so far, structure of their OCALL, waiter }: the first is read, the others set */
+	lea	raw_code(%rip), %r8
+	mov	SHARED + 48(%r8), %rax
+	mov	%rax, (%rdi)
+	mov	8(%rdi), %rax
+	mov	%rax, SHARED + 56(%r8)
+	mov	16(%rdi), %rax
+	mov	%rax, SHARED + 64(%r8)
+	xor	%eax, %eax
 	ret
 e_shared: /* { five words of the shared page } */
 	lea	raw_code(%rip), %r8

@@ -665,6 +665,80 @@ static void test_events(void)
 	bawn_enclave_free(&en);
 }
 
+/* ---- threads that the enclave starts ---- */
+
+static const bawn_ocall_fn thread_fns[] = {
+	bawn_ocall_pthread_wait_timeout, bawn_ocall_pthread_create, bawn_ocall_pthread_wakeup,
+};
+struct wait_ms {
+	int32_t ret;
+	uint64_t tcs, seconds;
+};
+struct thread_ms {
+	int32_t ret;
+	uint64_t tcs;
+};
+
+static bool ocall(struct bawn_enclave *en, uint64_t index, void *ms)
+{
+	uint64_t args[3] = { index, (uint64_t)(uintptr_t)ms, 77 };
+
+	return call(en, RAW_OCALL, args) && args[2] == 0;
+}
+
+static uint64_t own_tcs(struct bawn_enclave *en)
+{
+	uint64_t args[2] = { 1, 0 };
+
+	call(en, RAW_SPIN, args);
+	return args[1];
+}
+
+static void test_started(bool bound)
+{
+	struct raw_options how = { .threads = 3, .bound = bound };
+	struct bawn_options opt = { .ocalls = thread_fns, .ocall_count = ARRAY_LEN(thread_fns) };
+	struct bawn_enclave *en = load(&how, &opt);
+	uint64_t self = own_tcs(en);
+	struct wait_ms wait = { -1, self, 0 }, theirs = { -1, 0, 0 };
+	struct thread_ms ms = { -1, self };
+	uint64_t threads[3] = { 77, 0, self };
+
+	ok(call(en, RAW_THREADS, threads) && threads[0] == 0, "no thread was started yet");
+	for (int i = 0; i < 20; i++) {
+		ms.ret = wait.ret = -1;
+		if (!ocall(en, 1, &ms) || ms.ret || !ocall(en, 0, &wait) || wait.ret)
+			break;
+	}
+	ok(ms.ret == 0 && wait.ret == 0, "threads are started, and wake who waits for their end");
+	ok(call(en, RAW_THREADS, threads) && threads[0] == 20, "each of them ran");
+	is_int(own_tcs(en), self, "on other TCSs");
+
+	theirs.tcs = en->slot[en->slot[0].tcs == self].tcs;
+	threads[1] = (uint64_t)(uintptr_t)&theirs;
+	ok(call(en, RAW_THREADS, threads) && ocall(en, 1, &ms) && ms.ret == 0, "one that waits");
+	ms.tcs = theirs.tcs;
+	ok(ocall(en, 2, &ms) && ms.ret == 0 && ocall(en, 0, &wait) && theirs.ret == 0, "is woken up, and ends");
+	ok(ocall(en, 1, &ms) && ms.ret == 0 && ocall(en, 1, &ms) && ms.ret == 0, "two that wait for ever");
+	ok(ocall(en, 1, &ms) && ms.ret == 0x1003, "there is no TCS for a third");
+	theirs.ret = 0;
+	bawn_enclave_free(&en);
+	ok(!en && theirs.ret != 0, "the enclave's end is theirs");
+}
+
+static void test_timeout(void)
+{
+	struct raw_options how = { .threads = 1 };
+	struct bawn_options opt = { .ocalls = thread_fns, .ocall_count = ARRAY_LEN(thread_fns) };
+	struct bawn_enclave *en = load(&how, &opt);
+	struct wait_ms wait = { -1, own_tcs(en), 1 };
+
+	ok(ocall(en, 0, &wait) && wait.ret == 0, "a wait of a second comes to an end");
+	wait.tcs = 4096;
+	ok(ocall(en, 0, &wait) && wait.ret != 0, "a wait for no thread");
+	bawn_enclave_free(&en);
+}
+
 int main(void)
 {
 	platform = raw_platform(NULL);
@@ -677,6 +751,9 @@ int main(void)
 	test_pool();
 	test_edmm();
 	test_events();
+	test_started(false);
+	test_started(true);
+	test_timeout();
 	raw_platform_remove();
 	return tap_done();
 }
