@@ -352,6 +352,7 @@ struct enclave *maps_at(uint64_t address, long *error)
 	if (area_at(address, address + 1, &e) && e->isgx) {
 		*error = -ENOENT;
 		if (e->epc->size) {
+			*error = 0;
 			e->uses++;
 			found = e;
 		}

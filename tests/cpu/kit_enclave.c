@@ -20,7 +20,7 @@ __asm__(
 	"9:	.long	add - 9b, spin - 9b, ud - 9b, gp - 9b, de - 9b, bp - 9b, tf - 9b, rd - 9b, wr - 9b\n"
 	"	.long	jump - 9b, ac - 9b, bases - 9b, ocall - 9b, oret - 9b, df - 9b, ymm - 9b\n"
 	"	.long	cpuid - 9b, enclu - 9b, mf - 9b, xm - 9b, in - 9b, setb - 9b, xmm - 9b, zmm - 9b\n"
-	"	.long	regs - 9b, nest - 9b\n"
+	"	.long	regs - 9b, nest - 9b, sysc - 9b\n"
 	"out:	mov	%r11, %rbx\n"
 	"	mov	$4, %eax\n"
 	"	.byte	0x0f, 0x01, 0xd7\n"
@@ -270,6 +270,12 @@ __asm__(
 	"	jmp	out\n"
 
 	"nest:	mov	$-2, %rdi\n"
+	"	jmp	out\n"
+	"sysc:	mov	%rsi, %rax\n"
+	"	mov	%r11, %r8\n"
+	"	syscall\n" /* 2 bytes */
+	"	mov	%r8, %r11\n"
+	"	mov	%rax, %rdi\n"
 	"	jmp	out\n"
 	"kit_code_end:\n"
 	".popsection\n");

@@ -37,6 +37,7 @@ enum kit_command {
 	KIT_ZMM,       /* and with ZMM registers */
 	KIT_REGISTERS, /* all general registers filled from RSI, RDX rounds; RDI := changed ones */
 	KIT_NEST,      /* EEXIT with RDI = -2, RSI as it was: the handler may enter again */
+	KIT_SYSCALL,   /* system call RSI without arguments; RDI := its result */
 };
 
 #define KIT_SIZE 0x80000u

@@ -3,7 +3,7 @@
 # shellcheck shell=bash
 . tests/tap.sh
 . tests/preload/lib.sh
-export BAWN_TEST_DEVICE=kernel BAWN_TEST_CALLS=50000 BUILD
+export BAWN_TEST_DEVICE=kernel BAWN_TEST_CALLS=20000 BUILD
 
 for t in host/runtime witness/witness witness/boundary host/stress; do
 	client -- "$BUILD/tests/${t}_test"

@@ -149,6 +149,57 @@ static void run(const char *name)
 	}
 }
 
+#define RW (SI_R | SI_W)
+#define FREE 0x60000u /* nothing is there at EINIT */
+
+static int range_request(unsigned long request, uint64_t offset, unsigned pages)
+{
+	struct isgx_range r = { en.base + offset, pages };
+
+	return sgx_ioctl(en.fd, request, &r);
+}
+
+static void sgx2(const char *name)
+{
+	static const uint8_t none[BLOB_TOKEN];
+	/* OSSA; CSSA and NSSA; OENTRY, AEP; bases; limits */
+	static const uint64_t tcs[9] = { 0, 0, FREE + PAGE, UINT64_C(1) << 32, 0, 0, FREE, FREE, 0xfff00000fff };
+	struct isgx_modify m = { { 0, 1 }, SI_R };
+	uint64_t page;
+
+	build(name);
+	is_int(init(none), 0, "an enclave");
+	protect();
+	enter = vdso_by_hash(); /* faults come back */
+	poke(&en, 0, KIT_RWX, 5);
+	m.range.start = en.base + KIT_RWX;
+	is_int(sgx_ioctl(en.fd, ISGX_EMODPR, &m), 0, "EMODPR to R");
+	is_int(accept_page(&en, 0, KIT_RWX, SI_REG | RW | SI_PR), 19, "EACCEPT of other permissions: 19");
+	is_int(accept_page(&en, 0, KIT_RWX, SI_REG | SI_R | SI_PR), 0, "EACCEPT");
+	is_int(peek(&en, 0, KIT_RWX), 5, "it can be read");
+	is_int(extend_page(&en, 0, KIT_RWX, RW), 0, "EMODPE");
+	poke(&en, 0, KIT_RWX, 6);
+	is_int(peek(&en, 0, KIT_RWX), 6, "and written again");
+
+	is_int(accept_page(&en, 0, FREE, SI_REG | RW | SI_PENDING), 0, "a new page");
+	poke_all(&en, 0, FREE, tcs, sizeof(tcs));
+	is_int(range_request(ISGX_MKTCS, FREE, 1), 0, "MKTCS");
+	is_int(accept_page(&en, 0, FREE, SI_TCS | SI_MODIFIED), 0, "EACCEPT");
+	is_int(range_request(ISGX_TRIM, FREE, 1), 0, "TRIM");
+	ok(range_request(ISGX_NOTIFY_ACCEPT, FREE, 1) != 0, "NOTIFY_ACCEPT before it is accepted");
+	is_int(accept_page(&en, 0, FREE, SI_TRIM | SI_MODIFIED), 0, "EACCEPT");
+	is_int(range_request(ISGX_NOTIFY_ACCEPT, FREE, 1), 0, "NOTIFY_ACCEPT");
+	is_int(accept_page(&en, 0, FREE, SI_REG | RW | SI_PENDING), 0, "a page is there again");
+	is_int(peek(&en, 0, FREE), 0, "empty");
+	is_int(range_request(ISGX_TRIM, FREE, 1), 0, "TRIM");
+	is_int(accept_page(&en, 0, FREE, SI_TRIM | SI_MODIFIED), 0, "EACCEPT");
+	page = en.base + FREE;
+	is_int(sgx_ioctl(en.fd, ISGX_REMOVE, &page), 0, "REMOVE");
+	ok(range_request(ISGX_TRIM, KIT_SIZE, 1) != 0, "TRIM behind ELRANGE");
+	m.range.start = 0x1000;
+	ok(sgx_ioctl(en.fd, ISGX_EMODPR, &m) != 0, "EMODPR where no enclave is");
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 2 && strcmp(argv[1], "key") == 0) {
@@ -159,6 +210,8 @@ int main(int argc, char **argv)
 		bail("usage");
 	if (strcmp(argv[1], "refused") == 0)
 		refused(argv[2]);
+	else if (strcmp(argv[1], "sgx2") == 0)
+		sgx2(argv[2]);
 	else
 		run(argv[2]);
 	return tap_done();
