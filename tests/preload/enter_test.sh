@@ -5,7 +5,4 @@
 client -- "$clients/enter"
 client -- "$clients/signal"
 client -- "$clients/load" 2
-client -- "$clients/strict" lenient
-client --strict -- "$clients/strict"
-client --strict -- "$clients/enter"
 tap_done
