@@ -1,8 +1,9 @@
 /*
  * Enclaves that nobody here built: BAWN_CONFORMANCE names a folder, searched
- * to its depths for *.signed.so. Each must measure as it was signed, pass
- * EINIT and initialise, on the emulated CPU; and be refused with EINIT's own
- * status once a bit of it, or its launch token, is wrong.
+ * to its depths for *.signed.so, and for *.sgxs with a *.sig beside. Each must
+ * measure as it was signed, pass EINIT and initialise, on the emulated CPU; and
+ * be refused with EINIT's own status once a bit of it, or its launch token, is
+ * wrong.
  *
  * A launch enclave embeds a signature that EINIT does not take; the usable one
  * is expected beside it as le_prod_css.bin.
@@ -66,6 +67,11 @@ static bool flip_code(uint8_t *file, size_t n, const struct image_open_options *
 
 	if (image_open_memory(&im, file, n, how, NULL))
 		return false;
+	if (im->format == IMAGE_SGXS) {
+		/* Its pages are copied; the last bytes of the file are those of a measured chunk. */
+		file[n - 100] ^= 1;
+		done = true;
+	}
 	for (size_t i = 0; i < im->nruns && !done; i++) {
 		const struct image_run *run = &im->runs[i];
 		/* In the middle of a run, where pages are the file's own. */
@@ -143,7 +149,20 @@ static void test_file(struct subject *x)
 	test_token(x);
 }
 
-/* The signature beside a launch enclave. */
+static bool ends_in(const char *s, const char *suffix)
+{
+	size_t n = strlen(s), m = strlen(suffix);
+
+	return n >= m && !strcmp(s + n - m, suffix);
+}
+
+/* The signature beside a stream of this name. */
+static void signature_path(const char *stream, char path[4096])
+{
+	snprintf(path, 4096, "%.*s.sig", (int)(strlen(stream) - strlen(".sgxs")), stream);
+}
+
+/* The signature beside a launch enclave or a stream. */
 static void find_signature(struct subject *x)
 {
 	char path[4096];
@@ -154,7 +173,10 @@ static void find_signature(struct subject *x)
 	if (image_open_memory(&im, x->file, x->n, NULL, NULL))
 		return;
 	if (isa_sigstruct_flaw(&im->sigstruct) && slash) {
-		snprintf(path, sizeof(path), "%.*s/le_prod_css.bin", (int)(slash - x->path), x->path);
+		if (im->format == IMAGE_SGXS)
+			signature_path(x->path, path);
+		else
+			snprintf(path, sizeof(path), "%.*s/le_prod_css.bin", (int)(slash - x->path), x->path);
 		x->external = image_sigstruct_read(path, &x->s, &e) == 0;
 		printf("# %s: with the signature in %s\n", x->path, x->external ? path : "itself");
 	}
@@ -175,12 +197,14 @@ static void visit_file(const char *path)
 
 /* ---- the folder ---- */
 
-static bool is_signed(const char *name)
+static bool is_signed(const char *path)
 {
-	static const char suffix[] = ".signed.so";
-	size_t n = strlen(name);
+	char signature[4096];
 
-	return n >= sizeof(suffix) && !strcmp(name + n - (sizeof(suffix) - 1), suffix);
+	if (!ends_in(path, ".sgxs"))
+		return ends_in(path, ".signed.so");
+	signature_path(path, signature);
+	return access(signature, R_OK) == 0;
 }
 
 static unsigned visit(const char *dir, unsigned depth)
