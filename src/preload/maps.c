@@ -22,8 +22,6 @@ struct area {
 	int prot;
 };
 
-uint32_t maps_any;
-
 /* ---- areas; under files_lock ---- */
 
 static struct area *spare;
@@ -54,6 +52,60 @@ static void area_free(struct area *a)
 	spare = a;
 }
 
+/* ---- bounds ---- */
+
+/*
+ * Every munmap and mprotect of the program has to know whether it is about an
+ * enclave, and most are not: so the bounds of each enclave's areas can be read
+ * without the lock. Whoever has no place here makes all of them look.
+ */
+#define BOUNDS 256
+
+static struct {
+	uint64_t low, high; /* high 0: not in use */
+} bounds[BOUNDS + 1]; /* the first is for enclaves that found no other */
+static uint32_t bounds_end = 1;
+
+bool maps_may_touch(uint64_t at, uint64_t length)
+{
+	const uint32_t n = __atomic_load_n(&bounds_end, __ATOMIC_ACQUIRE);
+
+	for (uint32_t i = 0; i < n; i++)
+		if (at < __atomic_load_n(&bounds[i].high, __ATOMIC_RELAXED) &&
+		    at + length > __atomic_load_n(&bounds[i].low, __ATOMIC_RELAXED))
+			return true;
+	return false;
+}
+
+static void bounds_set(uint32_t i, uint64_t low, uint64_t high)
+{
+	__atomic_store_n(&bounds[i].low, low, __ATOMIC_RELAXED);
+	__atomic_store_n(&bounds[i].high, high, __ATOMIC_RELEASE);
+}
+
+/* Under files_lock: e->low and high have changed, or its last area has gone. */
+static void bounds_follow(struct enclave *e)
+{
+	uint32_t i = e->bounds;
+
+	if (!e->areas) {
+		if (i)
+			bounds_set(i, 0, 0);
+		e->bounds = 0;
+		return;
+	}
+	for (i = i ? i : 1; !e->bounds && i <= BOUNDS && bounds[i].high; i++)
+		;
+	if (i > BOUNDS) {
+		bounds_set(0, 0, UINT64_MAX);
+		return;
+	}
+	e->bounds = i;
+	bounds_set(i, e->low, e->high);
+	if (i >= bounds_end)
+		__atomic_store_n(&bounds_end, i + 1, __ATOMIC_RELEASE);
+}
+
 static bool area_add(struct enclave *e, uint64_t start, uint64_t end, int prot)
 {
 	struct area *a = area_new();
@@ -67,7 +119,7 @@ static bool area_add(struct enclave *e, uint64_t start, uint64_t end, int prot)
 		e->high = end;
 	e->areas = a;
 	e->uses++;
-	__atomic_store_n(&maps_any, 1, __ATOMIC_RELAXED);
+	bounds_follow(e);
 	return true;
 }
 
@@ -127,6 +179,7 @@ static struct enclave *forget(struct enclave *e, uint64_t start, uint64_t end)
 		} else if (a->start >= start && a->end <= end) {
 			*p = a->next;
 			area_free(a);
+			bounds_follow(e);
 			gone = enclave_unuse(e);
 			if (gone)
 				return gone;

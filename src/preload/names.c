@@ -412,7 +412,7 @@ NAME void *mmap(void *at, size_t n, int prot, int flags, int fd, off_t offset)
 			return (void *)answer(r);
 		}
 	}
-	if (__atomic_load_n(&maps_any, __ATOMIC_RELAXED) && (flags & MAP_FIXED))
+	if ((flags & MAP_FIXED) && maps_may_touch(ARG(at), n))
 		maps_forget(ARG(at), n);
 	return next.mmap ? next.mmap(at, n, prot, flags, fd, offset) :
 			   (void *)answer(raw(SYS_mmap, ARG(at), n, (uint64_t)prot, (uint64_t)flags,
@@ -426,7 +426,7 @@ NAME void *mmap64(void *at, size_t n, int prot, int flags, int fd, off_t offset)
 
 NAME int munmap(void *at, size_t n)
 {
-	if (__atomic_load_n(&maps_any, __ATOMIC_RELAXED))
+	if (maps_may_touch(ARG(at), n))
 		maps_forget(ARG(at), n);
 	return next.munmap ? next.munmap(at, n) : (int)answer(raw(SYS_munmap, ARG(at), n, 0, 0, 0, 0));
 }
@@ -435,7 +435,7 @@ NAME int mprotect(void *at, size_t n, int prot)
 {
 	long r;
 
-	if (__atomic_load_n(&maps_any, __ATOMIC_RELAXED) && maps_mprotect(ARG(at), n, prot, &r))
+	if (maps_may_touch(ARG(at), n) && maps_mprotect(ARG(at), n, prot, &r))
 		return (int)answer(r);
 	return next.mprotect ? next.mprotect(at, n, prot) :
 			       (int)answer(raw(SYS_mprotect, ARG(at), n, (uint64_t)prot, 0, 0, 0));

@@ -190,7 +190,11 @@ void debug_hide(const struct cpu_epc *epc);
 
 /* ---- maps.c ---- */
 
-extern uint32_t maps_any; /* there are emulated mappings */
+/*
+ * Whether something of ours may be mapped in [at, at + length): quick, without a
+ * lock, and on the safe side.
+ */
+bool maps_may_touch(uint64_t at, uint64_t length);
 
 /* An open enclave, as this process sees it. */
 struct enclave {
@@ -202,6 +206,7 @@ struct enclave {
 	uint32_t uses; /* descriptors known, areas, calls under way */
 	struct area *areas;
 	uint64_t low, high; /* around all areas */
+	uint32_t bounds;    /* where others find that, see maps.c */
 	bool isgx;          /* made by a mapping of /dev/isgx: protections are not limited by its pages */
 };
 extern struct enclave *enclaves; /* under files_lock */
