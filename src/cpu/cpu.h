@@ -341,6 +341,11 @@ int cpu_enter_enclave(unsigned long rdi, unsigned long rsi, unsigned long rdx, u
  * of it faults. Needs the engine started.
  */
 bool cpu_copy(void *to, const void *from, size_t n);
+/*
+ * Before cpu_engine_start: SYSCALL in an enclave shall raise #UD. [start, end)
+ * is the code that the engine is in. False where the kernel cannot do that.
+ */
+bool cpu_engine_strict(const void *start, const void *end);
 /* True where CPUID inside an enclave faults (the CPU can, and the kernel lets us). */
 bool cpu_engine_faults_cpuid(void);
 /*

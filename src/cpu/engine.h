@@ -12,6 +12,7 @@
  *   engine_deliver.c the program's own handlers, on the stack they would have had
  *   engine_signals.c what the program asked of sigaction, sigprocmask, sigaltstack
  *   engine_thread.c  a record for each thread that enters enclaves
+ *   engine_syscall.c system calls that fault in enclaves, where that is asked for
  *   elrange.c        ELRANGE in this process, with the protections the EPCM allows
  *   signal_names.c   front end of libbawn: the C library's names for the above, and the start
  *
@@ -173,8 +174,14 @@ struct cpu_action {
 #define KSIGSETSIZE 8
 
 #define SIGBIT(sig) (UINT64_C(1) << ((sig) - 1))
-/* The signals that faults arrive as. The kernel must find them unblocked in threads with a record. */
-#define TRAP_SIGNALS (SIGBIT(SIGILL) | SIGBIT(SIGTRAP) | SIGBIT(SIGBUS) | SIGBIT(SIGFPE) | SIGBIT(SIGSEGV))
+/*
+ * The signals that faults arrive as. The kernel must find them unblocked in
+ * threads with a record. SIGSYS is one where system calls fault in enclaves.
+ */
+#define TRAP_SIGNALS                                                                               \
+	(SIGBIT(SIGILL) | SIGBIT(SIGTRAP) | SIGBIT(SIGBUS) | SIGBIT(SIGFPE) | SIGBIT(SIGSEGV) |    \
+	 cpu_syscall_signal)
+extern uint64_t cpu_syscall_signal; /* SIGSYS's bit, or 0: see engine_syscall.c */
 /*
  * Blocked, besides what the program blocks, while a handler of the program runs
  * that blocks trap signals: those are not blocked in truth, so nothing else
@@ -256,7 +263,7 @@ enum cpu_page_fault cpu_map_fault(struct cpu_map *m, uint64_t address, uint32_t 
 
 /* ======================= threads ======================= */
 
-#define HELD_SIGNALS 5 /* as many as there are trap signals */
+#define HELD_SIGNALS 6 /* as many as there are trap signals */
 #define SCOPES 8
 
 /* A handler of the program that runs with trap signals blocked, as the program sees it. */
@@ -297,6 +304,7 @@ struct cpu_thread {
 	int32_t tid;             /* 0: free */
 	uint32_t epoch;          /* of the process that the thread is of */
 	bool faults_cpuid;
+	uint8_t syscalls_fault; /* read by the kernel: engine_syscall.c */
 };
 _Static_assert(sizeof(struct cpu_thread) <= 4096, "a record has one page");
 
@@ -419,6 +427,17 @@ struct cpu_entry {
 _Static_assert(sizeof(struct cpu_entry) == ENTRY_SIZE, "entry.S reserves as much");
 /* EENTER without a trap; 0: the window may be passed. Else execute ENCLU. From entry.S. */
 int cpu_enter_fast(struct cpu_entry *e, uint64_t rflags);
+
+/* ---- SYSCALL ---- */
+
+/* For this thread, which has a new record, or is a child's first after fork. */
+void cpu_syscall_arm(struct cpu_thread *t);
+/* The signal is of a system call that was made inside, and not executed. */
+bool cpu_syscall_trapped(const struct cpu_frame *f);
+static inline void cpu_syscall_fault(struct cpu_thread *t, bool on)
+{
+	__atomic_store_n(&t->syscalls_fault, on && cpu_syscall_signal, __ATOMIC_RELAXED);
+}
 
 /* ---- CPUID ---- */
 

@@ -38,7 +38,7 @@ static void send_again(int sig, const struct cpu_siginfo *info)
 
 static unsigned held_slot(int sig)
 {
-	static const uint8_t sigs[HELD_SIGNALS] = { SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV };
+	static const uint8_t sigs[HELD_SIGNALS] = { SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSYS, SIGSEGV };
 	unsigned i;
 
 	for (i = 0; i < HELD_SIGNALS - 1 && sigs[i] != sig; i++)

@@ -268,6 +268,7 @@ static bool record_register(struct cpu_thread *t)
 		return false;
 	}
 	t->faults_cpuid = cpu_engine_faults_cpuid() && cpu_cpuid_fault(true) == 0;
+	cpu_syscall_arm(t);
 	self = t;
 	return true;
 }
@@ -317,6 +318,7 @@ void cpu_thread_claim(struct cpu_thread *t)
 		return;
 	mask = cpu_lock(&cpu_fork_page->threads);
 	release_inherited(t, epoch);
+	cpu_syscall_arm(t);
 	t->tid = own_tid();
 	t->epoch = epoch;
 	t->lp.owner = cpu_owner_self();

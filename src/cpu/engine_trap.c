@@ -152,6 +152,7 @@ static void went_inside(struct cpu_thread *t, struct cpu_map *m, const struct cp
 	t->host_gs = t->lp.host_gs;
 	t->fs = r->fsbase;
 	t->gs = r->gsbase;
+	cpu_syscall_fault(t, true);
 	t->state = STATE_INSIDE;
 }
 
@@ -164,6 +165,7 @@ static void asynchronous_exit(struct cpu_frame *f, struct cpu_thread *t, const s
 	t->aex++;
 	cpu_aex(&t->lp, &r, why);
 	t->state = STATE_OUT;
+	cpu_syscall_fault(t, false);
 	regs_to_frame(&r, f);
 	f->uc.sigmask = cpu_mask_outside(t, f->uc.sigmask);
 }
@@ -276,6 +278,7 @@ static struct cpu_verdict enclu_inside(struct cpu_frame *f, struct cpu_thread *t
 		if (result != CPU_FAULT) {
 			t->eexit++;
 			t->state = STATE_OUT;
+			cpu_syscall_fault(t, false);
 			regs_to_frame(&r, f);
 			f->uc.sigmask = cpu_mask_outside(t, f->uc.sigmask);
 			return go_on;
@@ -323,6 +326,12 @@ static struct cpu_verdict trap_inside(struct cpu_frame *f, struct cpu_thread *t)
 	if (!is_exception(&f->info)) {
 		asynchronous_exit(f, t, NULL);
 		return cpu_deliver(f, t, false);
+	}
+	if (cpu_syscall_trapped(f)) {
+		/* The instruction has not been executed, but stepped over. */
+		mc->rip -= 2;
+		fault = (struct cpu_fault){ .vector = VEC_UD };
+		return exception_inside(f, t, &fault);
 	}
 	if (is_enclu(t, mc))
 		return enclu_inside(f, t);
@@ -532,6 +541,7 @@ int cpu_enter_fast(struct cpu_entry *e, uint64_t rflags)
 	e->fs = r.fsbase;
 	e->gs = r.gsbase;
 	e->thread = t;
+	cpu_syscall_fault(t, true);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	return 0; /* still STATE_ENTERING: the window ends that */
 }

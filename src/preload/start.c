@@ -79,10 +79,23 @@ void preload_cpuid(void)
 		cpu_engine_cpuid(cpuid_filter, rewrite_is);
 }
 
+/* Of this object. */
+extern const char __ehdr_start[], etext[];
+
+static void be_strict(void)
+{
+	static uint32_t done;
+
+	if (settings.strict && !__atomic_exchange_n(&done, 1, __ATOMIC_ACQ_REL) &&
+	    !cpu_engine_strict(__ehdr_start, etext))
+		preload_say("--strict needs Linux 5.11: system calls in enclaves are executed");
+}
+
 int preload_engine(void)
 {
 	struct bawn_error e = { 0 };
 
+	be_strict();
 	if (cpu_engine_start(&e) == 0)
 		return 0;
 	preload_say(e.msg);
