@@ -67,11 +67,12 @@ static uint32_t read_certification(const struct ae_ms_quote *a, const struct quo
 		return AE_SUCCESS;
 	}
 	if (a->certification_size < sizeof(head) ||
+	    !bawn_outside(a->certification, a->certification_size) ||
 	    !bawn_copy_in(&head, a->certification, sizeof(head)) ||
 	    head.type < AE_CERTIFIED_PPID_CLEAR || head.type > AE_CERTIFIED_PCK_CHAIN ||
-	    head.size > AE_CERTIFICATION_MAX || head.size != a->certification_size - sizeof(head) ||
-	    __builtin_add_overflow(a->certification, sizeof(head), &c->host))
+	    head.size > AE_CERTIFICATION_MAX || head.size != a->certification_size - sizeof(head))
 		return AE_QE_ERROR_INVALID_PARAMETER;
+	c->host = a->certification + sizeof(head); /* no overflow: all of it is outside */
 	c->type = head.type;
 	c->size = head.size;
 	return AE_SUCCESS;
@@ -129,8 +130,8 @@ static bool write(const struct ae_ms_quote *a, const struct fixed *q, const stru
 	br_sha256_init(&h);
 	if (nonce)
 		br_sha256_update(&h, nonce, 16);
-	if (__builtin_add_overflow(a->quote, sizeof(*q), &to) ||
-	    !bawn_copy_out(a->quote, q, sizeof(*q)))
+	to = a->quote + sizeof(*q); /* no overflow: all of the quote is outside */
+	if (!bawn_copy_out(a->quote, q, sizeof(*q)))
 		return false;
 	if (nonce)
 		br_sha256_update(&h, q, sizeof(*q));
@@ -190,7 +191,8 @@ static uint32_t generate(const struct ae_ms_quote *a, struct quote_blob *b)
 	answer = read_certification(a, b, &c);
 	if (answer != AE_SUCCESS)
 		return answer;
-	if (a->quote_size < sizeof(q) + c.size)
+	/* All of it, before any of it is written. */
+	if (a->quote_size < sizeof(q) + c.size || !bawn_outside(a->quote, sizeof(q) + c.size))
 		return AE_QE_ERROR_INVALID_PARAMETER;
 	answer = fill(&q, a, &report, b, &c);
 	if (answer != AE_SUCCESS)
