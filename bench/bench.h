@@ -59,5 +59,7 @@ int bench_done(void);
  */
 #define BENCH_ENCLAVE ((size_t)64 << 20)
 uint8_t *bench_enclave(size_t *n);
+/* A bench_fn for references: SHA-256 by OpenSSL of as many bytes as the uint64_t says. */
+void bench_sha256(void *bytes, uint64_t times);
 
 #endif

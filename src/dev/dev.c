@@ -126,37 +126,48 @@ void dev_free(struct dev **d)
 	*d = NULL;
 }
 
+int dev_driver_open(struct dev *d, enum dev_node_id id, struct bawn_error *e)
+{
+	int r = dev_node_open(id, &d->fd, e);
+
+	if (r)
+		return r;
+	d->priv = calloc(1, sizeof(struct dev_ranges));
+	if (d->priv)
+		return 0;
+	dev_driver_close(d);
+	return err_nomem(e);
+}
+
+void dev_driver_close(struct dev *d)
+{
+	if (d->size)
+		munmap((void *)(uintptr_t)d->base, d->size);
+	if (d->fd >= 0)
+		close(d->fd);
+	d->fd = -1;
+	if (d->priv)
+		dev_ranges_free(d->priv);
+	free(d->priv);
+	d->priv = NULL;
+}
+
 int dev_reserve(uint64_t size, uint64_t *base, struct bawn_error *e)
 {
-	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-	uint64_t at, aligned;
 	void *p;
 
-	if (*base) {
-		p = mmap((void *)(uintptr_t)*base, size, PROT_NONE, flags | MAP_FIXED_NOREPLACE, -1, 0);
-		if (p == MAP_FAILED)
-			return err_sys(e, "ELRANGE at 0x%llx, where the enclave must be",
-				       (unsigned long long)*base);
-		/* A kernel that does not know the flag takes the address for a hint. */
-		if ((uint64_t)(uintptr_t)p != *base) {
-			munmap(p, size);
-			return err_set(e, BAWN_ERR_MEMORY,
-				       "the address range that the enclave must have is taken");
-		}
-		return 0;
-	}
-	if (size > UINT64_MAX / 2 - 1)
-		return err_set(e, BAWN_ERR_FORMAT, "an enclave of 2^63 bytes or more");
-	p = mmap(NULL, 2 * size, PROT_NONE, flags, -1, 0);
+	if (!*base)
+		return cpu_elrange_reserve(size, base, e);
+	p = mmap((void *)(uintptr_t)*base, size, PROT_NONE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
 	if (p == MAP_FAILED)
-		return err_sys(e, "reserving %llu MiB of address space",
-			       (unsigned long long)(size >> 20));
-	at = (uint64_t)(uintptr_t)p;
-	aligned = (at + size - 1) & ~(size - 1);
-	if (aligned != at)
-		munmap(p, aligned - at);
-	munmap((void *)(uintptr_t)(aligned + size), at + size - aligned);
-	*base = aligned;
+		return err_sys(e, "ELRANGE at 0x%llx, where the enclave must be",
+			       (unsigned long long)*base);
+	/* A kernel that does not know the flag takes the address for a hint. */
+	if ((uint64_t)(uintptr_t)p != *base) {
+		munmap(p, size);
+		return err_set(e, BAWN_ERR_MEMORY, "the address range that the enclave must have is taken");
+	}
 	return 0;
 }
 

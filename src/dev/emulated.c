@@ -35,7 +35,7 @@ static int emulated_create(struct dev *d, struct isa_secs *secs, struct bawn_err
 	uint64_t base = secs->baseaddr;
 	int r;
 
-	r = base ? dev_reserve(secs->size, &base, e) : cpu_elrange_reserve(secs->size, &base, e);
+	r = dev_reserve(secs->size, &base, e);
 	if (r)
 		return r;
 	m->reserved = true;

@@ -35,6 +35,12 @@ void *dev_vdso_symbol(const void *image, const char *name);
 void dev_probe_cpu(struct dev_probe *out);
 void dev_hardware_features(struct dev_features *f);
 
+/* ---- what drivers have in common ---- */
+
+/* Open the node; priv is for the ranges. Closes after itself on failure. */
+int dev_driver_open(struct dev *d, enum dev_node_id id, struct bawn_error *e);
+void dev_driver_close(struct dev *d);
+
 /* ---- ELRANGE ---- */
 
 /* Reserve address space: at *base if not 0, else anywhere that is naturally aligned. */

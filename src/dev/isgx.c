@@ -6,10 +6,8 @@
 #include "dev/internal.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 struct req_create {
 	uint64_t src;
@@ -163,16 +161,6 @@ static int isgx_allow_provision(struct dev *d, struct bawn_error *e)
 	return 0;
 }
 
-static void isgx_close(struct dev *d)
-{
-	if (d->size)
-		munmap((void *)(uintptr_t)d->base, d->size);
-	if (d->fd >= 0)
-		close(d->fd);
-	dev_ranges_free(d->priv);
-	free(d->priv);
-}
-
 static const struct dev_ops isgx_ops = {
 	.name = "isgx",
 	.create = isgx_create,
@@ -183,7 +171,7 @@ static const struct dev_ops isgx_ops = {
 	.modify_type = isgx_modify_type,
 	.remove_pages = isgx_remove,
 	.allow_provision = isgx_allow_provision,
-	.close = isgx_close,
+	.close = dev_driver_close,
 };
 
 static bool has_sgx2(int fd)
@@ -195,7 +183,7 @@ static bool has_sgx2(int fd)
 
 int dev_isgx_open(struct dev *d, struct bawn_error *e)
 {
-	int r = dev_node_open(DEV_NODE_ISGX, &d->fd, e);
+	int r = dev_driver_open(d, DEV_NODE_ISGX, e);
 
 	if (r)
 		return r;
@@ -205,13 +193,8 @@ int dev_isgx_open(struct dev *d, struct bawn_error *e)
 		d->enter = dev_signal_enter;
 		r = dev_signal_enter_start(e);
 	}
-	d->priv = calloc(1, sizeof(struct dev_ranges));
-	if (!d->priv)
-		r = err_nomem(e);
 	if (r) {
-		free(d->priv);
-		close(d->fd);
-		d->fd = -1;
+		dev_driver_close(d);
 		return r;
 	}
 	dev_hardware_features(&d->features);

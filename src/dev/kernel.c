@@ -6,7 +6,6 @@
 #include "dev/internal.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -246,16 +245,6 @@ static int kernel_allow_provision(struct dev *d, struct bawn_error *e)
 	return r;
 }
 
-static void kernel_close(struct dev *d)
-{
-	if (d->size)
-		munmap((void *)(uintptr_t)d->base, d->size);
-	if (d->fd >= 0)
-		close(d->fd);
-	dev_ranges_free(d->priv);
-	free(d->priv);
-}
-
 static const struct dev_ops kernel_ops = {
 	.name = "kernel",
 	.create = kernel_create,
@@ -266,7 +255,7 @@ static const struct dev_ops kernel_ops = {
 	.modify_type = kernel_modify_type,
 	.remove_pages = kernel_remove,
 	.allow_provision = kernel_allow_provision,
-	.close = kernel_close,
+	.close = dev_driver_close,
 };
 
 /* Before INIT the request fails in any case; how tells whether there is SGX2. */
@@ -279,22 +268,16 @@ static bool has_sgx2(int fd)
 
 int dev_kernel_open(struct dev *d, struct bawn_error *e)
 {
-	int r = dev_node_open(DEV_NODE_ENCLAVE, &d->fd, e);
+	int r = dev_driver_open(d, DEV_NODE_ENCLAVE, e);
 
 	if (r)
 		return r;
 	d->ops = &kernel_ops;
 	d->emulated = cpu_engine_is_injected();
 	d->enter = dev_vdso_enter();
-	d->priv = calloc(1, sizeof(struct dev_ranges));
-	if (!d->enter || !d->priv) {
-		r = d->enter ? err_nomem(e)
-			     : err_set(e, BAWN_ERR_UNSUPPORTED,
-				       "the kernel's vDSO has no __vdso_sgx_enter_enclave");
-		free(d->priv);
-		close(d->fd);
-		d->fd = -1;
-		return r;
+	if (!d->enter) {
+		dev_driver_close(d);
+		return err_set(e, BAWN_ERR_UNSUPPORTED, "the kernel's vDSO has no __vdso_sgx_enter_enclave");
 	}
 	dev_hardware_features(&d->features);
 	d->features.sgx2 = d->features.sgx2 && has_sgx2(d->fd);
