@@ -196,12 +196,38 @@ head -c 2205 /dev/zero >"$tmp/state/bawn/attest/$second/attestation_key.blob"
 ok "so is a damaged one" "$bawn" attest -o "$tmp/quote"
 ok "on either platform" "$bawn" attest --platform "$tmp/other" -o "$tmp/quote"
 
+# ---- Intel's PCE, where there is one ----
+
+pces=$([ -n "${BAWN_CONFORMANCE:-}" ] && find -L "$BAWN_CONFORMANCE" -name 'libsgx_pce*.signed.so' | sort)
+[ -n "$pces" ] || skip "no PCE of Intel's: BAWN_CONFORMANCE names a folder of signed enclaves"
+for pce in $pces; do
+	name=$(basename "$pce")
+	ok "a certificate for $name's key" "$bawn" emu fab issue --pce "$pce" -o "$tmp/chain.intel"
+	ok "it certifies our quoting enclave" "$bawn" attest --state "$tmp/state.$name" --provision "$pce" \
+		--pck-chain "$tmp/chain.intel" -o "$tmp/quote"
+	judged 0 UpToDate "and the quote verifies"
+	ok "so at its own TCB" sh -c "'$bawn' emu fab issue --raw --pce '$pce' -o '$tmp/chain.intel' &&
+		'$bawn' attest --state '$tmp/state.$name' --provision '$pce' --pck-chain '$tmp/chain.intel' -o '$tmp/quote'"
+	judged 0 UpToDate "which verifies too"
+done
+
 # ---- what is attested ----
 
 exits 0 "a debug enclave" "$bawn" attest --debug -o "$tmp/quote"
 exits 3 "is not accepted" verify "$tmp/quote"
 like "$out" "debug" "  and that is why"
-exits 0 "a KSS enclave" "$bawn" attest --enclave "$enclaves/witness-kss.signed.so" -o "$tmp/quote" --json
+id=$(printf '%0128d' 42)
+exits 0 "a KSS enclave" "$bawn" attest --enclave "$enclaves/witness-kss.signed.so" --config-id "$id" --config-svn 7 \
+	-o "$tmp/quote" --json
+like "$out" "\"configid\": \"$id\"" "  reports its CONFIGID"
+like "$out" '"configsvn": 7' "  and CONFIGSVN"
+like "$out" '"isvfamilyid": "0*[1-9a-f]' "  and ISVFAMILYID"
+like "$out" '"isvextprodid": "0*[1-9a-f]' "  and ISVEXTPRODID"
+printf 'enclave configid=%s\n' "$id" >"$tmp/policy"
+exits 0 "which a policy can ask for" verify --policy "$tmp/policy" "$tmp/quote"
+printf 'enclave configid=%0128d\n' 43 >"$tmp/policy"
+exits 3 "and refuse" verify --policy "$tmp/policy" "$tmp/quote"
+exits 1 "an enclave without KSS has no CONFIGID" "$bawn" attest --config-id "$id" -o "$tmp/quote"
 printf 'user data' >"$tmp/data"
 ok "user data" "$bawn" attest --user-data "$tmp/data" -o "$tmp/quote"
 exits 0 "are in the report data" verify --report-data "$(printf 'user data' | od -An -v -tx1 | tr -d ' \n')" "$tmp/quote"
