@@ -105,6 +105,7 @@ struct authority_subject {
 	uint32_t uid, gid;
 	const uint32_t *groups; /* supplementary; borrowed */
 	size_t ngroups;
+	bool more_groups;    /* and others, which are not told */
 	const char *section; /* of the socket that the request came in by */
 	const char *cgroup;  /* version 2 path; NULL: not known */
 };
@@ -131,8 +132,8 @@ struct authority_entries; /* grants and revocations, below */
  *   7. the first line of the socket's section that matches: as it says (RULE)
  *   8. else                                  refused (DEFAULT)
  *
- * What is not known of the enclave or the control group counts against the
- * request: it meets a refusal's condition and not a permission's. identity
+ * What is not known of the enclave, the groups or the control group counts
+ * against the request: it meets a refusal's condition and not a permission's. identity
  * NULL or with known 0: conditions on the enclave never hold.
  * now: seconds since 1970, for grants that end. entries may be NULL: none.
  */

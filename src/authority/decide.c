@@ -30,7 +30,8 @@ static bool subject_matches(const struct wire_match *m, const struct authority_s
 {
 	if (m->has & WIRE_HAS_UID && (s->uid < m->uid_first || s->uid > m->uid_last))
 		return false;
-	if (m->has & WIRE_HAS_GID && !has_gid(s, m->gid_first, m->gid_last))
+	if (m->has & WIRE_HAS_GID && !has_gid(s, m->gid_first, m->gid_last) &&
+	    !(s->more_groups && unknown))
 		return false;
 	if (m->has & WIRE_HAS_SOCKET && strcmp(s->section, m->socket) != 0)
 		return false;

@@ -32,7 +32,7 @@ struct conn {
 	bool greeted;    /* HELLO was answered */
 	const struct conf_socket *socket;
 	uint32_t uid, gid, pid, ngroups, groups[WIRE_GROUPS];
-	bool has_cgroup;
+	bool has_cgroup, more_groups;
 	char cgroup[WIRE_CGROUP], exe[WIRE_CGROUP];
 };
 

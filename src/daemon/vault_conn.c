@@ -6,7 +6,6 @@
  */
 #include "daemon/vault.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -103,12 +102,11 @@ static bool identify(const struct vault *v, struct conn *c)
 	c->gid = peer.gid;
 	c->pid = (uint32_t)peer.pid;
 	n = sizeof(groups);
-	/* More groups than fit: a rule for one of the rest gives nothing, and refuses nothing. */
 	if (getsockopt(c->fd, SOL_SOCKET, SO_PEERGROUPS, groups, &n) == 0)
 		for (c->ngroups = 0; c->ngroups < n / sizeof(gid_t); c->ngroups++)
 			c->groups[c->ngroups] = groups[c->ngroups];
-	else if (errno == ERANGE)
-		return false; /* so nobody who is in very many is let in by halves */
+	else
+		c->more_groups = true; /* more than fit: a denial for any group holds, a permission does not */
 	c->has_cgroup = read_cgroup(c->pid, c->cgroup);
 	read_exe(c->pid, c->exe);
 	return true;
@@ -121,6 +119,7 @@ void conn_subject(const struct conn *c, struct authority_subject *out)
 		.gid = c->gid,
 		.groups = c->groups,
 		.ngroups = c->ngroups,
+		.more_groups = c->more_groups,
 		.section = c->socket->name,
 		.cgroup = c->has_cgroup ? c->cgroup : NULL,
 	};

@@ -54,6 +54,12 @@ static void test_subjects(void)
 	is_str(answer(&s, WIRE_OP_QUOTE, NULL), "yes line 2", "the primary group");
 	is_str(answer(&s, WIRE_OP_CERTIFY, NULL), "yes line 3", "a supplementary group");
 	is_str(answer(&s, WIRE_OP_LAUNCH, NULL), "no default", "no group");
+	s.more_groups = true;
+	is_str(answer(&s, WIRE_OP_LAUNCH, NULL), "no default", "a group that is not told is permitted nothing");
+	use("[native]\ndeny launch gid=201-299\nallow launch\n");
+	is_str(answer(&s, WIRE_OP_LAUNCH, NULL), "no line 2", "... and is refused what any would be");
+	s = alice;
+	is_str(answer(&s, WIRE_OP_LAUNCH, NULL), "yes line 3", "while all groups being told it is not");
 	use("[native]\nallow quote cgroup=/system.slice\nallow certify cgroup=/system.slice/a\n"
 	    "allow launch cgroup=/system.slice/a.service\nallow status cgroup=/\n");
 	is_str(answer(&s, WIRE_OP_QUOTE, NULL), "yes line 2", "a control group above");
