@@ -19,7 +19,8 @@
  * runs with the mask from before that call, not the temporary one, which the
  * kernel tells nobody. Trap signals with SIG_IGN are reset to SIG_DFL by
  * execve, since the kernel sees a handler. sigpending does not list trap
- * signals that are held back.
+ * signals that are held back. pthread_cancel with glibc waits for the end of a
+ * handler that blocks trap signals.
  */
 #include "cpu/engine.h"
 
