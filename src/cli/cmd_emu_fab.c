@@ -46,6 +46,13 @@ int emu_fab_open(struct cli *c, bool change, struct fab **f)
 	return fab_open(f, dir, change, &e) ? cli_fail(c, NULL, &e) : 0;
 }
 
+int emu_fab_begin(struct cli *c, int64_t days, struct fab_dates *d, struct fab **f)
+{
+	int rc = emu_fab_dates(c, days, d);
+
+	return rc ? rc : emu_fab_open(c, true, f);
+}
+
 int emu_fab_enclave(struct cli *c, const char *option, bool with_digits, const char *given,
 		    struct emu_fab_enclave *out)
 {
@@ -343,9 +350,7 @@ static int run_vouch(struct cli *c)
 
 	if (!cli_value(c, "pce") && !cli_value(c, "qe") && !cli_value(c, "pcesvn"))
 		return cli_usage(c, "give --pce or --qe");
-	rc = emu_fab_dates(c, EMU_FAB_COLLATERAL_DAYS, &dates);
-	if (rc == 0)
-		rc = emu_fab_open(c, true, &f);
+	rc = emu_fab_begin(c, EMU_FAB_COLLATERAL_DAYS, &dates, &f);
 	if (rc)
 		return rc;
 	rc = take_pce(c, f->pce_mrsigner, &f->pce_isvsvn);
@@ -379,10 +384,8 @@ static int run_publish(struct cli *c)
 	struct bawn_error e = { 0 };
 	struct fab_dates dates;
 	struct fab *f;
-	int rc = emu_fab_dates(c, EMU_FAB_COLLATERAL_DAYS, &dates);
+	int rc = emu_fab_begin(c, EMU_FAB_COLLATERAL_DAYS, &dates, &f);
 
-	if (rc == 0)
-		rc = emu_fab_open(c, true, &f);
 	if (rc)
 		return rc;
 	if (fab_publish(f, &dates, cli_value(c, "output"), &e))
@@ -432,15 +435,14 @@ static int run_revoke(struct cli *c)
 	struct fab_dates dates;
 	struct fab *f;
 	int64_t when;
-	int rc = emu_fab_dates(c, EMU_FAB_COLLATERAL_DAYS, &dates);
 	bool any = c->argc > 0;
+	int rc;
 
 	for (int i = 0; i < FAB_AUTHORITIES; i++)
 		any |= cli_flag(c, own[i]);
-	if (rc == 0 && !any)
+	if (!any)
 		return cli_usage(c, "name a certificate by its serial number, or --pck-ca, --tcb-signer, --root");
-	if (rc == 0)
-		rc = emu_fab_open(c, true, &f);
+	rc = emu_fab_begin(c, EMU_FAB_COLLATERAL_DAYS, &dates, &f);
 	if (rc)
 		return rc;
 	when = cli_flag(c, "lift") ? 0 : dates.from;

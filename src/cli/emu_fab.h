@@ -18,6 +18,8 @@ int emu_fab_dates(struct cli *c, int64_t days, struct fab_dates *d);
 int emu_fab_dir(struct cli *c, char out[4096]);
 /* Open it, after saying why not: 0 or an exit code. */
 int emu_fab_open(struct cli *c, bool change, struct fab **f);
+/* The dates, and it opened to be changed: how verbs begin that sign something. */
+int emu_fab_begin(struct cli *c, int64_t days, struct fab_dates *d, struct fab **f);
 /* Save, publish with these dates, show if asked to, close: how verbs end that have changed it. */
 int emu_fab_finish(struct cli *c, struct fab **f, const struct fab_dates *dates);
 #define EMU_FAB_COLLATERAL_DAYS 30

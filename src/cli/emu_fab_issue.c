@@ -172,13 +172,11 @@ static int run_issue(struct cli *c)
 {
 	struct fab_issue o = { .raw = cli_flag(c, "raw") };
 	struct fab *f;
-	int rc = emu_fab_dates(c, PCK_DAYS, &o.dates);
+	int rc = emu_fab_begin(c, PCK_DAYS, &o.dates, &f);
 
-	o.anew = cli_flag(c, "anew") || cli_value(c, "from") || cli_value(c, "until");
-	if (rc == 0)
-		rc = emu_fab_open(c, true, &f);
 	if (rc)
 		return rc;
+	o.anew = cli_flag(c, "anew") || cli_value(c, "from") || cli_value(c, "until");
 	rc = registered(c, f, &o);
 	if (rc == 0)
 		return issue(c, &f, &o);

@@ -157,10 +157,8 @@ static int run_change(struct cli *c, bool set)
 	struct fab_level l;
 	struct fab *f;
 	bool early = cli_flag(c, "early");
-	int kind, rc = emu_fab_dates(c, EMU_FAB_COLLATERAL_DAYS, &dates);
+	int kind, rc = emu_fab_begin(c, EMU_FAB_COLLATERAL_DAYS, &dates, &f);
 
-	if (rc == 0)
-		rc = emu_fab_open(c, true, &f);
 	if (rc)
 		return rc;
 	rc = which(c, f, &kind, &l);
@@ -217,10 +215,8 @@ static int run_adopt(struct cli *c)
 	struct bawn_error e = { 0 };
 	struct fab_dates dates;
 	struct fab *f;
-	int rc = emu_fab_dates(c, EMU_FAB_COLLATERAL_DAYS, &dates);
+	int rc = emu_fab_begin(c, EMU_FAB_COLLATERAL_DAYS, &dates, &f);
 
-	if (rc == 0)
-		rc = emu_fab_open(c, true, &f);
 	if (rc)
 		return rc;
 	if (fab_level_adopt(f, &e) == 0)
