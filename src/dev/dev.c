@@ -141,7 +141,7 @@ int dev_driver_open(struct dev *d, enum dev_node_id id, struct bawn_error *e)
 
 void dev_driver_close(struct dev *d)
 {
-	if (d->size)
+	if (d->size && !d->detached)
 		munmap((void *)(uintptr_t)d->base, d->size);
 	if (d->fd >= 0)
 		close(d->fd);

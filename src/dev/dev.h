@@ -61,6 +61,12 @@ struct dev {
 	struct dev_features features;
 	uint64_t base, size; /* ELRANGE; 0 before create */
 	bool emulated; /* it protects nothing: this backend, or any under `bawn emulate` */
+	/*
+	 * Set before create by a broker, who makes the enclave for another process:
+	 * nothing is reserved or mapped here, secs->baseaddr is where the other will
+	 * have it, and `fd` is what to hand over after init.
+	 */
+	bool detached;
 	int fd;     /* the driver's, or the memfd of the emulated EPC once created; -1 */
 	void *priv; /* the backend's */
 };
@@ -72,6 +78,20 @@ struct dev {
  */
 int dev_open(struct dev **out, enum dev_kind kind, const char *platform, struct bawn_error *e);
 void dev_free(struct dev **d);
+/*
+ * A device whose enclaves a broker makes: pages are collected, and `launch` is
+ * called at init with SECS (as it stands after create), SIGSTRUCT and the page
+ * stream in sealed memory (wire.h), to bring back the enclave's descriptor,
+ * which becomes the device's. From then on it is a device like any other.
+ * arg must live until init. platform: as in dev_open, for an emulated one.
+ */
+struct dev_broker {
+	int (*launch)(void *arg, const struct isa_secs *secs, const struct isa_sigstruct *s,
+		      int stream, uint32_t pages, int *fd, struct bawn_error *e);
+	void *arg;
+};
+int dev_open_brokered(struct dev **out, const struct dev_broker *b, bool emulated,
+		      const char *platform, struct bawn_error *e);
 /* "auto", "kernel", "isgx", "emulated"; NULL means BAWN_DEVICE or auto. */
 int dev_kind_parse(const char *name, enum dev_kind *out, struct bawn_error *e);
 /* The emulated EPC of an emulated device after create; NULL for others. */

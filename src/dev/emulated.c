@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 struct emulated {
 	struct cpu_platform platform;
@@ -33,12 +34,13 @@ static int emulated_create(struct dev *d, struct isa_secs *secs, struct bawn_err
 	struct emulated *m = d->priv;
 	struct cpu_fault f = { 0 };
 	uint64_t base = secs->baseaddr;
-	int r;
+	int r = 0;
 
-	r = dev_reserve(secs->size, &base, e);
+	if (!d->detached)
+		r = dev_reserve(secs->size, &base, e);
 	if (r)
 		return r;
-	m->reserved = true;
+	m->reserved = !d->detached;
 	secs->baseaddr = base;
 	d->base = base;
 	d->size = secs->size;
@@ -65,6 +67,19 @@ static int emulated_add_pages(struct dev *d, uint64_t offset, uint64_t length, c
 	return ended(r, &f, "EADD", offset + done, e);
 }
 
+/* ELRANGE in this process, each page as the driver would let it be mapped. */
+static int map_all(struct dev *d, const struct dev_ranges *ranges, struct bawn_error *e)
+{
+	struct emulated *m = d->priv;
+	int r = cpu_elrange_map(m->epc, e);
+
+	if (r)
+		return r;
+	m->mapped = true;
+	r = cpu_elrange_protect(m->epc, 0, d->size, PROT_NONE, e);
+	return r ? r : dev_ranges_map(ranges, d, e);
+}
+
 static int emulated_init(struct dev *d, const struct isa_sigstruct *s,
 			 const struct isa_einittoken *token, struct bawn_error *e)
 {
@@ -83,13 +98,7 @@ static int emulated_init(struct dev *d, const struct isa_sigstruct *s,
 		token = NULL;
 	}
 	r = ended(cpu_einit(m->epc, s, token, &f), &f, "EINIT", 0, e);
-	if (!r)
-		r = cpu_elrange_map(m->epc, e);
-	if (r)
-		return r;
-	m->mapped = true;
-	r = cpu_elrange_protect(m->epc, 0, d->size, PROT_NONE, e);
-	return r ? r : dev_ranges_map(&m->ranges, d, e);
+	return r || d->detached ? r : map_all(d, &m->ranges, e);
 }
 
 static int emulated_map(struct dev *d, uint64_t offset, uint64_t length, int prot,
@@ -169,7 +178,7 @@ static int emulated_allow_provision(struct dev *d, struct bawn_error *e)
 	return 0;
 }
 
-static void emulated_close(struct dev *d)
+void dev_emulated_close(struct dev *d)
 {
 	struct emulated *m = d->priv;
 
@@ -194,7 +203,7 @@ static const struct dev_ops emulated_ops = {
 	.modify_type = emulated_modify_type,
 	.remove_pages = emulated_remove,
 	.allow_provision = emulated_allow_provision,
-	.close = emulated_close,
+	.close = dev_emulated_close,
 };
 
 int dev_emulated_open(struct dev *d, const char *platform, struct bawn_error *e)
@@ -232,4 +241,20 @@ int dev_emulated_open(struct dev *d, const char *platform, struct bawn_error *e)
 struct cpu_epc *dev_emulated_epc(const struct dev *d)
 {
 	return d->ops == &emulated_ops ? ((const struct emulated *)d->priv)->epc : NULL;
+}
+
+int dev_emulated_adopt(struct dev *d, int fd, const struct dev_ranges *r, struct bawn_error *e)
+{
+	struct emulated *m = d->priv;
+	int rc = cpu_epc_attach(&m->epc, fd, &m->platform, e);
+
+	close(fd);
+	d->ops = &emulated_ops;
+	m->reserved = true;
+	if (rc)
+		return rc;
+	d->fd = m->epc->fd;
+	if (m->epc->base != d->base || m->epc->size != d->size || !cpu_epc_initialised(m->epc))
+		return err_set(e, BAWN_ERR_FORMAT, "the broker gave another enclave than was asked for");
+	return map_all(d, r, e);
 }

@@ -41,6 +41,14 @@ void dev_hardware_features(struct dev_features *f);
 int dev_driver_open(struct dev *d, enum dev_node_id id, struct bawn_error *e);
 void dev_driver_close(struct dev *d);
 
+/* ---- enclaves that a broker made: *d has base and size, and the pages' ranges in r ---- */
+
+struct dev_ranges;
+int dev_kernel_adopt(struct dev *d, int fd, const struct dev_ranges *r, struct bawn_error *e);
+/* What dev_emulated_open left in priv must be there again; reserved becomes the device's to unmap. */
+int dev_emulated_adopt(struct dev *d, int fd, const struct dev_ranges *r, struct bawn_error *e);
+void dev_emulated_close(struct dev *d);
+
 /* ---- ELRANGE ---- */
 
 /* Reserve address space: at *base if not 0, else anywhere that is naturally aligned. */

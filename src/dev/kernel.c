@@ -53,7 +53,7 @@ static int kernel_create(struct dev *d, struct isa_secs *secs, struct bawn_error
 {
 	uint64_t base = secs->baseaddr;
 	struct req_create req = { .src = (uint64_t)(uintptr_t)secs };
-	int r = dev_reserve(secs->size, &base, e);
+	int r = d->detached ? 0 : dev_reserve(secs->size, &base, e);
 
 	if (r)
 		return r;
@@ -141,7 +141,7 @@ static int kernel_init(struct dev *d, const struct isa_sigstruct *s,
 	while ((r = ioctl(d->fd, REQ_INIT, &req)) != 0 && transient(errno) && ++tries <= RETRIES)
 		;
 	if (r == 0)
-		return dev_ranges_map(d->priv, d, e);
+		return d->detached ? 0 : dev_ranges_map(d->priv, d, e);
 	if (errno == EACCES)
 		return err_set(e, BAWN_ERR_DENIED, "EINIT: the driver does not grant one of the "
 			       "attributes (provisioning needs /dev/sgx_provision)");
@@ -282,4 +282,18 @@ int dev_kernel_open(struct dev *d, struct bawn_error *e)
 	dev_hardware_features(&d->features);
 	d->features.sgx2 = d->features.sgx2 && has_sgx2(d->fd);
 	return 0;
+}
+
+int dev_kernel_adopt(struct dev *d, int fd, const struct dev_ranges *r, struct bawn_error *e)
+{
+	struct dev_ranges *own = calloc(1, sizeof(*own));
+
+	if (!own) {
+		close(fd);
+		return err_nomem(e);
+	}
+	d->ops = &kernel_ops;
+	d->priv = own;
+	d->fd = fd;
+	return dev_ranges_map(r, d, e);
 }
