@@ -675,6 +675,18 @@ BAWN_API int bawn_client_token(struct bawn_client *c, const uint8_t mrenclave[32
 			       const uint8_t mrsigner[32], uint64_t attributes, uint64_t xfrm,
 			       uint8_t token[304], struct bawn_error *e);
 
+/*
+ * An enclave that the service makes, initialises and hands over, for where
+ * nobody else may: it is measured and signed as ever, and its life from then on
+ * is this process's, bawn_enclave_free included. Device, token and provisioning
+ * of the options are the service's to decide; on an emulated platform,
+ * opt->platform must be the service's own. No SGX2. c may be freed afterwards.
+ * Errors also as bawn_enclave_load.
+ */
+BAWN_API int bawn_client_launch(struct bawn_client *c, const char *path,
+				const struct bawn_options *opt, struct bawn_enclave **out,
+				struct bawn_error *e);
+
 /* ECDSA signature r || s (big-endian) by the PCE over a report that is for it and has PROVISION_KEY. */
 BAWN_API int bawn_client_certify(struct bawn_client *c, const uint8_t report[432],
 				 const uint8_t cpusvn[16], uint16_t pce_svn, uint8_t signature[64],

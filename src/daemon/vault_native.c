@@ -23,7 +23,7 @@ static void serve_hello(struct vault *v, struct job *j)
 	*a = (struct wire_hello_answer){
 		.version = WIRE_VERSION,
 		.features = WIRE_FEATURE_QUOTE | WIRE_FEATURE_CERTIFY | WIRE_FEATURE_TOKEN |
-			    WIRE_FEATURE_COLLATERAL,
+			    WIRE_FEATURE_LAUNCH | WIRE_FEATURE_COLLATERAL,
 		.message_max = WIRE_MAX,
 		.emulated = v->emulated,
 	};

@@ -126,8 +126,17 @@ static bool permitted(struct vault *v, struct job *j)
 
 	if (for_anybody(j))
 		return true;
+	j->decision = (struct wire_decision){ 0 };
 	pthread_mutex_lock(&v->lock);
-	decide(v, j, j->operation, &j->decision);
+	/*
+	 * What is asked before there is an enclave to speak of (target info, key ids)
+	 * is no secret: who may see the status has it, and whoever a rule about
+	 * certain enclaves lets quote needs it.
+	 */
+	if (j->operation == WIRE_OP_QUOTE && !j->identity.known)
+		decide(v, j, WIRE_OP_STATUS, &j->decision);
+	if (!j->decision.allowed)
+		decide(v, j, j->operation, &j->decision);
 	if (j->decision.allowed && !j->metered)
 		wait = authority_rate_take(v->rates, &j->decision, j->conn->uid, clock_ns());
 	j->metered = true;
