@@ -5,6 +5,7 @@
  *	quote FILE            have a report of the witness quoted; write the quote
  *	load SECONDS THREADS  the same over and over; says how often, and fails at the first wrong answer
  *	hold COMMAND...    connect, run COMMAND, and ask for a quote on that connection
+ *	launch FILE           have an enclave file made by the broker, and call it if it is the witness
  *	token HEX HEX         a launch token for MRENCLAVE, MRSIGNER
  *
  * The witness runs on the emulated platform that BAWN_PLATFORM names.
@@ -217,6 +218,30 @@ static int cmd_hold(char **command)
 	return 0;
 }
 
+/* ---- the broker ---- */
+
+static int cmd_launch(const char *file)
+{
+	struct bawn_client *c = client();
+	struct bawn_error e = { 0 };
+	struct bawn_enclave *en;
+	struct witness_report r;
+	struct witness_verify v;
+
+	if (bawn_client_launch(c, file, NULL, &en, &e))
+		die("launch", &e);
+	bawn_client_free(&c);
+	/* It reports to itself, and verifies that. */
+	memset(&r, 0, sizeof(r));
+	bawn_enclave_targetinfo(en, r.targetinfo);
+	ecall(en, WITNESS_REPORT, &r, "report");
+	memcpy(v.report, r.report, sizeof(v.report));
+	ecall(en, WITNESS_VERIFY, &v, "verify");
+	bawn_enclave_free(&en);
+	puts("launched, entered, called");
+	return 0;
+}
+
 static int cmd_token(const char *mrenclave, const char *mrsigner)
 {
 	struct bawn_client *c = client();
@@ -242,8 +267,10 @@ int main(int argc, char **argv)
 		return cmd_load(atof(argv[2]), atoi(argv[3]));
 	if (argc > 2 && strcmp(argv[1], "hold") == 0)
 		return cmd_hold(argv + 2);
+	if (argc == 3 && strcmp(argv[1], "launch") == 0)
+		return cmd_launch(argv[2]);
 	if (argc == 4 && strcmp(argv[1], "token") == 0)
 		return cmd_token(argv[2], argv[3]);
-	fputs("client_prog report TARGET FILE | quote FILE | load SECONDS THREADS | hold COMMAND... | token HEX HEX\n", stderr);
+	fputs("client_prog report TARGET FILE | quote FILE | load SECONDS THREADS | hold COMMAND... | launch FILE | token HEX HEX\n", stderr);
 	return 64;
 }

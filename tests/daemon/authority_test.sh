@@ -1,0 +1,92 @@
+# Who gets what: other users, other enclaves, sockets of their own; and what the
+# broker refuses.
+# no-asan: the roles' tables of system calls do not have the sanitizer's
+. tests/tap.sh
+. tests/daemon/daemon.sh
+daemon_setup
+broker=$BUILD/tests/daemon/broker_prog
+witness=$BUILD/enclaves/witness.signed.so
+signer=$("$bawn" inspect --json "$witness" | sed -n 's/.*"mrsigner": "\(.*\)".*/\1/p' | head -n 1)
+{
+	cat "$tmp/bawnd.conf"
+	printf '[socket web]\npath = %s\nmode = 0666\n' "$run/web.sock"
+} >"$tmp/more" && mv "$tmp/more" "$tmp/bawnd.conf"
+
+# ---- enclaves and sockets ----
+
+daemon_policy "[native]" "allow status uid=0-4000000" "allow quote uid=$uid mrsigner=$signer debug=no" \
+	"allow administer uid=$uid" "allow launch uid=$uid epc=4M" "[web]" "allow status uid=$uid"
+starts "it starts"
+ok "the right signer" "$ask" quote "$tmp/quote"
+exits 3 "on a socket with another section: refused" env BAWN_SOCKET="$run/web.sock" "$ask" quote "$tmp/none"
+ok "where status is allowed" "$bawn" daemon status --socket "$run/web.sock"
+exits 1 "and administration is not" "$bawn" daemon quiesce --socket "$run/web.sock"
+"$bawn" daemon revoke quote socket=native >/dev/null
+exits 3 "a socket is revoked" "$ask" quote "$tmp/none"
+"$bawn" daemon grant --list --json | python3 -c 'import json,sys; [print(x["id"]) for x in json.load(sys.stdin)]' |
+	while read -r i; do "$bawn" daemon grant --remove "$i" >/dev/null; done
+daemon_policy "[native]" "allow status,administer uid=$uid" "allow quote uid=$uid mrsigner=$(printf '00%.0s' $(seq 32))" "[web]"
+ok "another signer" "$bawn" daemon reload
+exits 3 "is needed: refused" "$ask" quote "$tmp/none"
+daemon_policy "[native]" "allow status,administer uid=$uid" "allow quote uid=$uid rate=1/h" "[web]"
+ok "a rate" "$bawn" daemon reload
+ok "one" "$ask" quote "$tmp/quote"
+exits 1 "and then too often" "$ask" quote "$tmp/none"
+
+# ---- other users ----
+
+if root; then
+	cp "$ask" "$bawn" "$tmp/" && chmod 755 "$tmp/client_prog" "$tmp/bawn"
+	daemon_policy "[native]" "allow status,administer uid=0" "allow status uid=61010" "[web]"
+	ok "a policy for one other user" "$bawn" daemon reload
+	ok "who may see the status" as 61010 "$tmp/bawn" daemon status
+	exits 1 "and no more" as 61010 "$tmp/bawn" daemon quiesce
+	exits 1 "another may not" as 61011 "$tmp/bawn" daemon status
+	like "$out" 'no rule|not allow|refused|policy' "... and is told why"
+	exits 1 "nor may the gate's own user" as 61001 "$tmp/bawn" daemon status
+	chmod 600 "$BAWN_SOCKET"
+	exits 1 "permissions of the socket come first" as 61010 "$tmp/bawn" daemon status
+	like "$out" 'permission' "... and that is told"
+	chmod 666 "$BAWN_SOCKET"
+	for r in gate vault courier; do
+		is "$(awk '/^Uid:/ { print $2 == $3 && $3 == $4 && $2 != 0 }' "/proc/$(role $r)/status")" 1 "the $r has a user of its own"
+		is "$(awk '/^(NoNewPrivs|Seccomp):/ { print $2 }' "/proc/$(role $r)/status" | tr '\n' ' ')" "1 2 " "the $r is confined"
+		is "$(awk '/^Cap(Prm|Eff):/ { print $2 + 0 }' "/proc/$(role $r)/status" | tr '\n' ' ')" "0 0 " "the $r has no capabilities"
+	done
+	is "$(find "/proc/$(role gate)/fd" -lname '*/platform*' -o -lname '*/state*' -o -lname '/dev/sgx*' | wc -l)" 0 "the gate has no file of the others'"
+	is "$(stat -c %a "$tmp/state/vault" "$tmp/audit" | tr '\n' ' ')" "700 700 " "state and log are closed to others"
+else
+	skip "other users: run as root"
+fi
+
+# ---- the broker ----
+
+daemon_policy "[native]" "allow status,administer uid=$uid" "allow launch uid=$uid debug=no epc=4M" "[web]"
+ok "a policy with launching" "$bawn" daemon reload
+ok "an enclave by the broker, entered and called" "$ask" launch "$witness"
+try() { # HOW REGEX
+	like "$("$broker" "$witness" "$1" 2>&1)" "$2" "the broker: $1"
+}
+try good '^ok'
+for how in unsealed half-sealed short long file device socket order outside secinfo content signature svn size base kernel-address; do
+	try $how '^bad-input|^malformed'
+done
+try init '^denied'
+try debug '^denied'
+try provision '^denied'
+try token-key '^denied'
+try huge '^too-large|^bad-input'
+exits 3 "an enclave with PROVISION_KEY" "$ask" launch "$BUILD/enclaves/witness-provision.signed.so"
+daemon_policy "[native]" "allow status,administer uid=$uid" "allow launch uid=$uid epc=64K" "[web]"
+ok "a budget too small" "$bawn" daemon reload
+try good '^too-large'
+daemon_policy "signing_keys $(printf '11%.0s' $(seq 32))" "[native]" "allow status,administer uid=$uid" "allow launch uid=$uid" "[web]"
+ok "a list of signers" "$bawn" daemon reload
+try good '^denied'
+
+ok "nothing of it hurt" "$bawn" daemon status
+is "$(grep -c 'started again' "$tmp/log")" 0 "nothing died"
+daemon_stop
+ok "the audit log is sound" "$bawn" daemon audit verify --dir "$tmp/audit"
+ok "and has the refusals" "$bawn" daemon audit search --dir "$tmp/audit" answer=denied operation=launch
+tap_done
