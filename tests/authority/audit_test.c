@@ -5,8 +5,6 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 static struct authority_audit *open_log(int dir, const struct authority_audit_options *o)
@@ -494,30 +492,8 @@ static void test_killed(void)
 	uint64_t recovered = 0;
 
 	for (int i = 0; i < rounds; i++) {
-		struct timespec t = { .tv_nsec = 2000000 + (i * 7919 % 97) * 200000 };
-		struct wire_anchor got;
-		int fds[2], status;
-		pid_t pid;
-
-		if (pipe(fds))
-			abort();
-		pid = fork();
-		if (pid == 0) {
-			close(fds[0]);
-			write_for_ever(dir, fds[1]);
-		}
-		close(fds[1]);
-		/* In every other round not before something was synced, however slow the disk is. */
-		if (i % 2 && read(fds[0], &got, sizeof(got)) == sizeof(got))
-			head = got;
-		nanosleep(&t, NULL);
-		kill(pid, SIGKILL);
-		waitpid(pid, &status, 0);
-		while (read(fds[0], &got, sizeof(got)) == sizeof(got))
-			head = got;
-		close(fds[0]);
-		if (!WIFSIGNALED(status))
-			printf("# the writer ended by itself: %d\n", WEXITSTATUS(status));
+		if (!kit_killed(write_for_ever, dir, i, &head, sizeof(head)))
+			continue;
 		if (faccessat(dir, AUTHORITY_AUDIT_KEY_FILE, F_OK, 0)) {
 			sound++; /* killed before there was a log */
 			continue;

@@ -5,8 +5,6 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 static const struct authority_subject root = { .uid = 0, .gid = 0, .section = "native" };
@@ -304,32 +302,11 @@ static void test_killed(void)
 	for (int i = 0; i < rounds; i++) {
 		struct authority_entries *x = NULL;
 		struct bawn_error e = { 0 };
-		struct timespec t = { .tv_nsec = 1000000 + (i * 7919 % 97) * 150000 };
 		const struct wire_entry *found;
-		uint64_t told[2];
-		int fds[2], status;
-		pid_t pid;
 
-		if (pipe(fds))
-			abort();
-		pid = fork();
-		if (pid == 0) {
-			close(fds[0]);
-			write_for_ever(dir, fds[1]);
-		}
-		close(fds[1]);
-		/* In every other round not before something was kept, however slow the disk is. */
-		if (i % 2 && read(fds[0], told, sizeof(told[0])) == sizeof(told[0]))
-			last = told[0];
-		nanosleep(&t, NULL);
-		kill(pid, SIGKILL);
-		waitpid(pid, &status, 0);
-		while (read(fds[0], told, sizeof(told[0])) == sizeof(told[0]))
-			last = told[0];
-		close(fds[0]);
-		if (!WIFSIGNALED(status))
-			printf("# the writer ended by itself: %d\n", WEXITSTATUS(status));
-		else if (authority_entries_load(&x, dir, &e) == 0) {
+		if (!kit_killed(write_for_ever, dir, i, &last, sizeof(last)))
+			continue;
+		if (authority_entries_load(&x, dir, &e) == 0) {
 			/* What the writer was told to be kept, or what came after it. */
 			found = authority_entries_at(x, 0);
 			whole += last == 0 || (found && found->id >= last);

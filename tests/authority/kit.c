@@ -2,7 +2,10 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static bool user(void *arg, const char *name, uint32_t *uid)
@@ -90,4 +93,33 @@ struct wire_identity kit_identity(uint8_t mrenclave, uint8_t mrsigner)
 	memset(i.mrenclave, mrenclave, 32);
 	memset(i.mrsigner, mrsigner, 32);
 	return i;
+}
+
+bool kit_killed(void (*fn)(int dir, int told), int dir, int round, void *last, size_t size)
+{
+	struct timespec t = { .tv_nsec = 1000000 + (round * 7919 % 97) * 200000 };
+	uint8_t record[128];
+	int fds[2], status;
+	pid_t pid;
+
+	if (size > sizeof(record) || pipe(fds))
+		abort();
+	pid = fork();
+	if (pid == 0) {
+		close(fds[0]);
+		fn(dir, fds[1]);
+		_exit(99);
+	}
+	close(fds[1]);
+	if (round % 2 && read(fds[0], record, size) == (ssize_t)size)
+		memcpy(last, record, size);
+	nanosleep(&t, NULL);
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	while (read(fds[0], record, size) == (ssize_t)size)
+		memcpy(last, record, size);
+	close(fds[0]);
+	if (!WIFSIGNALED(status))
+		printf("# the writer ended by itself: %d\n", WEXITSTATUS(status));
+	return WIFSIGNALED(status);
 }
