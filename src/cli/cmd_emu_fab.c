@@ -1,4 +1,5 @@
 /* bawn emu fab: the manufacturer of emulated platforms. */
+#include "attester/attester.h"
 #include "cli/emu_fab.h"
 #include "image/image.h"
 
@@ -229,9 +230,9 @@ static const struct cli_command cmd_show = {
 
 #define OPT_ENCLAVES                                                                               \
 	{ .name = "pce", .value = "ENCLAVE",                                                 \
-	  .help = "the PCE of its platforms: a file, or MRSIGNER" },                     \
+	  .help = "the PCE of its platforms: a file, or MRSIGNER (create: else Bawn's)" },                     \
 	{ .name = "pcesvn", .value = "N", .help = "its ISVSVN (default: the file's)" },            \
-	{ .name = "qe", .value = "FILE", .help = "the quoting enclave that it vouches for" }
+	{ .name = "qe", .value = "FILE", .help = "the quoting enclave that it vouches for (create: else Bawn's)" }
 
 static const struct cli_option create_options[] = {
 	FAB_OPT_DIR,
@@ -247,14 +248,24 @@ static const struct cli_option create_options[] = {
 	{ 0 }
 };
 
-/* --pce and --pcesvn, where they are given. */
-static int take_pce(struct cli *c, uint8_t mrsigner[32], uint16_t *isvsvn)
+/* Bawn's own enclave where none is named, if there is one. */
+static const char *own_enclave(const char *name, char out[4096])
 {
+	return attester_enclave_path(name, out, 4096, NULL) == 0 ? out : NULL;
+}
+
+/* --pce and --pcesvn, where they are given; else, if wanted, our own. *found tells if there is one. */
+static int take_pce(struct cli *c, bool own, uint8_t mrsigner[32], uint16_t *isvsvn, bool *found)
+{
+	char path[4096];
 	const char *given = cli_value(c, "pce");
 	struct emu_fab_enclave pce;
 	uint64_t svn = *isvsvn;
 	int rc;
 
+	if (!given && own)
+		given = own_enclave("provision", path);
+	*found = given != NULL;
 	if (given) {
 		rc = emu_fab_enclave(c, "pce", true, given, &pce);
 		if (rc)
@@ -269,12 +280,15 @@ static int take_pce(struct cli *c, uint8_t mrsigner[32], uint16_t *isvsvn)
 	return rc;
 }
 
-static int take_qe(struct cli *c, struct fab *f, int64_t date)
+static int take_qe(struct cli *c, bool own, struct fab *f, int64_t date)
 {
 	struct emu_fab_enclave qe;
 	const char *given = cli_value(c, "qe");
+	char path[4096];
 	int rc;
 
+	if (!given && own)
+		given = own_enclave("quote", path);
 	if (!given)
 		return 0;
 	rc = emu_fab_enclave(c, "qe", false, given, &qe);
@@ -301,6 +315,7 @@ static int run_create(struct cli *c)
 	struct fab_dates now = { 0 };
 	struct bawn_error e = { 0 };
 	struct fab *f = NULL;
+	bool has_pce = false;
 	char dir[4096];
 	int rc = emu_fab_dir(c, dir);
 
@@ -309,14 +324,14 @@ static int run_create(struct cli *c)
 	if (rc == 0)
 		rc = cli_hex(c, "fmspc", fmspc, sizeof(fmspc));
 	if (rc == 0)
-		rc = take_pce(c, mrsigner, &o.pce_isvsvn);
+		rc = take_pce(c, true, mrsigner, &o.pce_isvsvn, &has_pce);
 	if (rc)
 		return rc;
 	o.fmspc = cli_value(c, "fmspc") ? fmspc : NULL;
-	o.pce_mrsigner = cli_value(c, "pce") ? mrsigner : NULL;
+	o.pce_mrsigner = has_pce ? mrsigner : NULL;
 	if (fab_create(dir, &o, &e) || fab_open(&f, dir, true, &e))
 		return cli_fail(c, NULL, &e);
-	rc = take_qe(c, f, o.dates.from);
+	rc = take_qe(c, true, f, o.dates.from);
 	now.now = now.from = o.dates.from;
 	now.until = now.from + EMU_FAB_COLLATERAL_DAYS * FAB_DAY;
 	if (rc == 0 && fab_publish(f, &now, NULL, &e))
@@ -330,7 +345,8 @@ static int run_create(struct cli *c)
 static const struct cli_command cmd_create = {
 	.name = "create",
 	.summary = "make a fab with fresh keys, and its first collateral",
-	.details = "Refuses a directory that exists. Without --fab it is $BAWN_FAB, else\n"
+	.details = "PCE and quoting enclave are Bawn's own unless others are named.\n"
+		   "Refuses a directory that exists. Without --fab it is $BAWN_FAB, else\n"
 		   "$XDG_STATE_HOME/bawn/fab, else ~/.local/state/bawn/fab.",
 	.options = create_options,
 	.run = run_create,
@@ -346,6 +362,7 @@ static int run_vouch(struct cli *c)
 {
 	struct fab_dates dates;
 	struct fab *f;
+	bool has_pce;
 	int rc;
 
 	if (!cli_value(c, "pce") && !cli_value(c, "qe") && !cli_value(c, "pcesvn"))
@@ -353,9 +370,9 @@ static int run_vouch(struct cli *c)
 	rc = emu_fab_begin(c, EMU_FAB_COLLATERAL_DAYS, &dates, &f);
 	if (rc)
 		return rc;
-	rc = take_pce(c, f->pce_mrsigner, &f->pce_isvsvn);
+	rc = take_pce(c, false, f->pce_mrsigner, &f->pce_isvsvn, &has_pce);
 	if (rc == 0)
-		rc = take_qe(c, f, dates.from);
+		rc = take_qe(c, false, f, dates.from);
 	if (rc == 0)
 		return emu_fab_finish(c, &f, &dates);
 	fab_close(&f);
