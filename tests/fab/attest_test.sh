@@ -249,8 +249,8 @@ exits 1 "a report of zeros" "$bawn" attest --report "$tmp/report" -o "$tmp/quote
 like "$out" "the enclave answered REPORT_" "  is refused by the quoting enclave"
 
 exits 0 "a fab without a word about enclaves" "$bawn" emu fab create --fab "$tmp/own" --json
-is "$(printf '%s\n' "$out" | grep -E '"(pce|qe)_mrsigner"')" \
-	"$("$bawn" emu fab show --json | grep -E '"(pce|qe)_mrsigner"')" "vouches for Bawn's own"
+is "$(printf '%s\n' "$out" | grep -E '^  "(pce|qe)_mrsigner"')" \
+	"$("$bawn" emu fab show --json | grep -E '^  "(pce|qe)_mrsigner"')" "vouches for Bawn's own"
 
 # ---- names ----
 
