@@ -160,7 +160,7 @@ static void settle_now(struct cpu_thread *t, uint64_t sp)
 int cpu_signal_mask(int how, const uint64_t *set, uint64_t *old)
 {
 	struct cpu_thread *t = cpu_is_on() ? cpu_thread_self() : NULL;
-	uint64_t real, asked = set ? *set & ~LIBC_SIGNALS : 0, before, traps;
+	uint64_t real, asked = set ? *set & ~LIBC_SIGNALS : 0, before = 0, traps;
 	long r;
 
 	if (!cpu_is_on() && other_engine())
@@ -179,7 +179,7 @@ int cpu_signal_mask(int how, const uint64_t *set, uint64_t *old)
 	if (t && t->scopes && how == SIG_SETMASK)
 		real |= SCOPE_SIGNAL;
 	r = cpu_syscall(SYS_rt_sigprocmask, (uint64_t)how, set ? (uintptr_t)&real : 0,
-			(uintptr_t)&before, KSIGSETSIZE);
+			old ? (uintptr_t)&before : 0, KSIGSETSIZE);
 	if (r)
 		return (int)r;
 	if (t) {

@@ -4,14 +4,34 @@
  * EVP_MAC allocates at every use, and this runs in signal handlers (EREPORT
  * and EGETKEY trap there): so the block cipher directly, which does not. With
  * AES-NI, where there is any, by hand: OpenSSL has its own behind EVP alone, and
- * every key that the emulated CPU derives is a CMAC over 680 bytes.
+ * every key that the emulated CPU derives is a CMAC over 680 bytes. In what
+ * `bawn emulate` injects, which has no OpenSSL, the other one is BearSSL's.
  */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "crypto/crypto.h"
 
 #include <immintrin.h>
-#include <openssl/aes.h>
 #include <string.h>
+
+#ifdef BAWN_PRELOAD
+#include <bearssl.h>
+typedef br_aes_ct_cbcenc_keys AES_KEY;
+
+static void AES_set_encrypt_key(const uint8_t *key, int bits, AES_KEY *k)
+{
+	br_aes_ct_cbcenc_init(k, key, (size_t)bits / 8);
+}
+
+static void AES_encrypt(const uint8_t in[16], uint8_t out[16], const AES_KEY *k)
+{
+	uint8_t iv[16] = { 0 };
+
+	memmove(out, in, 16);
+	br_aes_ct_cbcenc_run(k, iv, out, 16);
+}
+#else
+#include <openssl/aes.h>
+#endif
 
 #define AESNI __attribute__((target("aes,sse2")))
 

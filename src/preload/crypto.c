@@ -1,7 +1,8 @@
 /*
  * crypto.h for the injected object's inside, as far as the CPU needs it: no
  * OpenSSL, which would be the host's or a second copy of it, but BearSSL, linked
- * statically, which allocates nothing and calls nothing. The big numbers are
+ * statically, which allocates nothing and calls nothing (CMAC is src/crypto's own,
+ * with BearSSL's block cipher). The big numbers are
  * our own: all are public, and EINIT's division is what libraries do not offer.
  */
 #include "crypto/crypto.h"
@@ -66,54 +67,6 @@ void crypto_sha256_load(struct crypto_sha256 *h, const uint32_t chain[8], uint64
 	}
 	crypto_sha256_init(h);
 	br_sha256_set_state(context(h), state, bytes & ~(uint64_t)63);
-}
-
-/* ---- AES-128-CMAC (RFC 4493) ---- */
-
-static void encrypt(const br_aes_ct_cbcenc_keys *k, uint8_t x[16])
-{
-	uint8_t iv[16] = { 0 };
-
-	br_aes_ct_cbcenc_run(k, iv, x, 16);
-}
-
-/* Doubling in GF(2^128), RFC 4493 section 2.3. */
-static void cmac_double(uint8_t x[16])
-{
-	uint8_t carry = (uint8_t)(x[0] >> 7);
-
-	for (int i = 0; i < 15; i++)
-		x[i] = (uint8_t)(x[i] << 1 | x[i + 1] >> 7);
-	x[15] = (uint8_t)(x[15] << 1 ^ (0x87 & -carry));
-}
-
-void crypto_cmac(const uint8_t key[16], const void *p, size_t n, uint8_t out[16])
-{
-	const uint8_t *m = p;
-	uint8_t subkey[16] = { 0 }, x[16] = { 0 }, last[16] = { 0 };
-	br_aes_ct_cbcenc_keys k;
-
-	br_aes_ct_cbcenc_init(&k, key, 16);
-	encrypt(&k, subkey);
-	cmac_double(subkey);
-	for (; n > 16; m += 16, n -= 16) {
-		for (int i = 0; i < 16; i++)
-			x[i] ^= m[i];
-		encrypt(&k, x);
-	}
-	memcpy(last, m, n);
-	if (n < 16) {
-		last[n] = 0x80;
-		cmac_double(subkey);
-	}
-	for (int i = 0; i < 16; i++)
-		x[i] ^= last[i] ^ subkey[i];
-	encrypt(&k, x);
-	memcpy(out, x, 16);
-	wipe(&k, sizeof(k));
-	wipe(subkey, sizeof(subkey));
-	wipe(x, sizeof(x));
-	wipe(last, sizeof(last));
 }
 
 int crypto_random(void *p, size_t n, struct bawn_error *e)

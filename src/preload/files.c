@@ -2,7 +2,8 @@
  * Which descriptors are emulated devices. An enclave's is the memory file of
  * its EPC, from open() on, so it travels by fork, exec and SCM_RIGHTS as a real
  * one does; one that came from elsewhere is known by what is in it. The table
- * of descriptors only tells when the last one of this process is closed.
+ * of descriptors tells which may be ours at all, so that calls on others are
+ * quick, and when the last one of this process is closed.
  */
 #include "preload/preload.h"
 
@@ -30,7 +31,7 @@ struct enclave *enclaves;
 struct lock files_lock;
 
 static struct enclave *of_fd[TRACKED]; /* under files_lock */
-static uint8_t known[TRACKED / 8];     /* of_fd is not NULL: read without it */
+static uint8_t known[TRACKED / 8];     /* of_fd is not NULL, or it is a device: read without it */
 static uint8_t hidden[TRACKED / 8];
 static uint32_t tracked_end;           /* one past the highest ever */
 
@@ -44,6 +45,8 @@ static bool same(const char *a, const char *b)
 enum file_kind file_of_path(const char *path)
 {
 	/* Quick for all others. */
+	if (settings.on && path && path[0] == '/' && path[1] == 'p' && same(path, "/proc/self/auxv"))
+		return FILE_AUXV;
 	if (!settings.on || !path || path[0] != '/' || path[1] != 'd' || path[2] != 'e' || path[3] != 'v' ||
 	    path[4] != '/')
 		return FILE_OTHER;
@@ -144,6 +147,7 @@ void enclave_put(struct enclave *e)
 }
 
 /* ---- recognising ---- */
+
 
 static uint32_t own_pid(void)
 {
@@ -298,6 +302,41 @@ struct enclave *enclave_get(int fd, enum file_kind *kind, long *error)
 	return e ? enlist(e, fd) : NULL;
 }
 
+void file_came(int fd)
+{
+	if (fd >= 0 && fd < TRACKED && file_kind_of(fd) != FILE_OTHER)
+		set_bit(known, fd, true);
+}
+
+/* struct linux_dirent64 */
+struct entry {
+	uint64_t inode, offset;
+	uint16_t length;
+	uint8_t type;
+	char name[];
+} __attribute__((packed));
+
+void file_look_at_all(void)
+{
+	uint8_t text[2048] __attribute__((aligned(8)));
+	int dir = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	long n;
+
+	while (dir >= 0 && (n = raw(SYS_getdents64, (uint64_t)dir, (uintptr_t)text, sizeof(text), 0, 0, 0)) > 0)
+		for (long at = 0; at < n;) {
+			const struct entry *e = (const void *)(text + at);
+			int fd = 0;
+
+			for (const char *p = e->name; *p >= '0' && *p <= '9' && fd < TRACKED; p++)
+				fd = fd * 10 + (*p - '0');
+			if (e->name[0] != '.' && fd != dir)
+				file_came(fd);
+			at += e->length;
+		}
+	if (dir >= 0)
+		close(dir);
+}
+
 /* ---- opening ---- */
 
 /* Descriptors that were closed without a call of ours. */
@@ -373,13 +412,29 @@ static long open_marker(const char *magic, const char *name, int flags)
 	raw(SYS_ftruncate, (uint64_t)fd, ISA_PAGE, 0, 0, 0, 0);
 	raw(SYS_pwrite64, (uint64_t)fd, (uintptr_t)magic, MAGIC_SIZE, 0, 0, 0);
 	raw(SYS_fcntl, (uint64_t)fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL, 0, 0, 0);
+	file_came((int)fd);
+	return fd;
+}
+
+/* What /proc/self/auxv would be if the kernel knew. */
+static long open_auxv(int flags)
+{
+	long fd = raw(SYS_memfd_create, (uintptr_t)"auxv", flags & O_CLOEXEC ? MFD_CLOEXEC : 0, 0, 0, 0, 0);
+	size_t n;
+	const void *all = auxv_all(&n);
+
+	if (!raw_failed(fd))
+		raw(SYS_pwrite64, (uint64_t)fd, (uintptr_t)all, n, 0, 0, 0);
 	return fd;
 }
 
 long file_open(enum file_kind kind, int flags)
 {
-	long r = preload_engine();
+	long r;
 
+	if (kind == FILE_AUXV)
+		return open_auxv(flags);
+	r = preload_engine();
 	if (r)
 		return r;
 	if (kind == FILE_PROVISION)
@@ -404,6 +459,8 @@ void file_copied(int from, int to)
 		gone = track(to, e);
 	lock_give(&files_lock, mask);
 	enclave_free(gone);
+	if (!e)
+		file_came(to);
 }
 
 void file_closing(int fd)
@@ -417,6 +474,8 @@ void file_closing(int fd)
 	/* A child of vfork has this memory, but descriptors of its own. */
 	if (of_fd[fd] && of_fd[fd]->pid == own_pid())
 		gone = track(fd, NULL);
+	else if (!of_fd[fd])
+		set_bit(known, fd, false);
 	lock_give(&files_lock, mask);
 	enclave_free(gone);
 }

@@ -19,6 +19,7 @@
 #include <sys/auxv.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -63,7 +64,7 @@ NAME int fstatat64(int dir, const char *restrict path, struct stat64 *restrict s
 
 #define BEHIND(X)                                                                                  \
 	X(open) X(openat) X(close) X(fcntl) X(ioctl) X(mmap) X(munmap) X(mprotect) X(dup) X(dup2)  \
-	X(dup3) X(fork) X(getauxval) X(read) X(write) X(pread) X(pwrite)
+	X(dup3) X(fork) X(getauxval) X(read) X(write) X(pread) X(pwrite) X(recvmsg) X(recvmmsg)
 
 static struct {
 #define MEMBER(name) __typeof__(name) *name;
@@ -379,6 +380,45 @@ NAME int ioctl(int fd, unsigned long request, ...)
 			    (int)answer(raw(SYS_ioctl, (uint64_t)fd, request, ARG(arg), 0, 0, 0));
 }
 
+/* Descriptors in a message: some may be enclaves'. */
+static void came(const struct msghdr *m)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR((struct msghdr *)(uintptr_t)m, c)) {
+		const unsigned char *p = CMSG_DATA(c);
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int); n; n--, p += sizeof(int)) {
+			int fd;
+
+			memcpy(&fd, p, sizeof(fd));
+			file_came(fd);
+		}
+	}
+}
+
+NAME ssize_t recvmsg(int fd, struct msghdr *m, int flags)
+{
+	ssize_t r = next.recvmsg ? next.recvmsg(fd, m, flags) :
+				   answer(raw(SYS_recvmsg, (uint64_t)fd, ARG(m), (uint64_t)(unsigned)flags, 0, 0, 0));
+
+	if (r >= 0 && m->msg_controllen)
+		came(m);
+	return r;
+}
+
+NAME int recvmmsg(int fd, struct mmsghdr *m, unsigned n, int flags, struct timespec *timeout)
+{
+	int r = next.recvmmsg ? next.recvmmsg(fd, m, n, flags, timeout) :
+				(int)answer(raw(SYS_recvmmsg, (uint64_t)fd, ARG(m), n, (uint64_t)(unsigned)flags,
+						ARG(timeout), 0));
+
+	for (int i = 0; i < r; i++)
+		if (m[i].msg_hdr.msg_controllen)
+			came(&m[i].msg_hdr);
+	return r;
+}
+
 /* A child has the locks as they are: not in the middle of something. */
 NAME pid_t fork(void)
 {
@@ -395,7 +435,7 @@ NAME pid_t fork(void)
 
 NAME void *mmap(void *at, size_t n, int prot, int flags, int fd, off_t offset)
 {
-	if (fd >= 0 && !(flags & MAP_ANONYMOUS) && ((flags & MAP_SHARED) || file_is_known(fd))) {
+	if (file_is_known(fd) && !(flags & MAP_ANONYMOUS)) {
 		enum file_kind kind;
 		long r;
 		struct enclave *e = enclave_get(fd, &kind, &r);

@@ -158,6 +158,10 @@ enum file_kind file_of_path(const char *path);
 long file_open(enum file_kind kind, int flags);
 /* Might be an emulated one: for calls on descriptors that have to be quick. */
 bool file_is_known(int fd);
+/* A descriptor that came from elsewhere: look at it. */
+void file_came(int fd);
+/* Those that this program was started with. */
+void file_look_at_all(void);
 /* What it is, by looking. */
 enum file_kind file_kind_of(int fd);
 long file_ioctl(int fd, uint32_t request, uint64_t arg, bool *ours);

@@ -13,7 +13,7 @@ PRELOAD_CFLAGS := -std=c11 -O2 -g $(WARN) -DBAWN_PRELOAD -D_GNU_SOURCE -Iinclude
 # The inside has a C library of its own; the names face the host's.
 PRELOAD_NAMES_SRC  := src/preload/names.c src/cpu/signal_names.c
 PRELOAD_INSIDE_SRC := $(filter-out $(PRELOAD_NAMES_SRC) src/cpu/platform_dir.c, \
-	src/base/bytes.c src/base/error.c src/base/hex.c src/base/buf.c \
+	src/crypto/cmac.c src/base/bytes.c src/base/error.c src/base/hex.c src/base/buf.c \
 	$(sort $(wildcard src/isa/*.c src/cpu/*.c src/cpu/*.S src/preload/*.c)))
 preload_obj = $(patsubst %,$(PRELOAD_BUILD)/obj/%.o,$(basename $(1)))
 
@@ -44,7 +44,7 @@ PRELOAD_NAMES_OBJ  := $(call preload_obj,$(PRELOAD_NAMES_SRC))
 define preload_link
 	@mkdir -p $(@D)
 	$(call say,LD)
-	$(Q)$(PRELOAD_CC) -nostdlib -r $(2) -o $@.inside.tmp $(PRELOAD_INSIDE_OBJ) $(1) -l:libbearssl.a
+	$(Q)$(PRELOAD_CC) -nostdlib -r $(2) -o $@.inside.tmp $(PRELOAD_INSIDE_OBJ) $(1) -l:libbearssl.a -lgcc
 	$(Q)nm --defined-only --extern-only $(call preload_obj,src/preload/libc.c) | \
 		awk 'NF == 3 { print $$3 }' >$@.local
 	$(Q)objcopy -w --localize-symbols=$@.local --localize-symbol='br_*' $@.inside.tmp $@.inside

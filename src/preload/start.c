@@ -60,8 +60,10 @@ void preload_start(void)
 		return;
 	}
 	settings_read();
-	if (settings.on)
+	if (settings.on) {
 		place_vdso();
+		file_look_at_all();
+	}
 	__atomic_store_n(&state, DONE, __ATOMIC_RELEASE);
 }
 
