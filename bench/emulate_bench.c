@@ -1,19 +1,18 @@
 /*
  * What `bawn emulate` costs: a call into an enclave through the emulated vDSO's
  * function, against one trapped instruction; and calls of the C library that
- * have nothing to do with SGX, against the same calls without the preload.
+ * have nothing to do with SGX, against the C library's own functions.
  *
  *	emulate_bench          what `make bench` runs; starts the others
  *	emulate_bench ecall    under `bawn emulate`: rows of calls into an enclave
- *	emulate_bench serve    under `bawn emulate`, with an enclave loaded: turns of libc
- *	                       calls, as asked for on standard input
+ *	emulate_bench libc     under `bawn emulate`, with an enclave loaded: calls of libc
  */
 #include "bench/bench.h"
 #include "bench/trap.h"
 #include "enclaves/witness/witness.h"
 #include "host/host.h"
 
-#include <errno.h>
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,58 +75,69 @@ static int ecalls(void)
 
 /* ---- calls of the C library ---- */
 
+/* The functions as the program finds them, and the C library's own, in the same process. */
+struct libc {
+	int (*close)(int);
+	pid_t (*getppid)(void);
+	int (*ioctl)(int, unsigned long, ...);
+	int (*fstat)(int, struct stat *);
+	void *(*mmap)(void *, size_t, int, int, int, off_t);
+	int (*munmap)(void *, size_t);
+	int (*open)(const char *, int, ...);
+};
+
 static int null_fd;
 
-static void do_close(uint64_t times)
+static void do_close(const struct libc *c, uint64_t times)
 {
 	for (uint64_t i = 0; i < times; i++)
-		close(-1);
+		c->close(-1);
 }
 
-static void do_getppid(uint64_t times)
+static void do_getppid(const struct libc *c, uint64_t times)
 {
 	for (uint64_t i = 0; i < times; i++)
-		getppid();
+		c->getppid();
 }
 
-static void do_ioctl(uint64_t times)
+static void do_ioctl(const struct libc *c, uint64_t times)
 {
 	int n;
 
 	for (uint64_t i = 0; i < times; i++)
-		ioctl(null_fd, FIONREAD, &n);
+		c->ioctl(null_fd, FIONREAD, &n);
 }
 
-static void do_fstat(uint64_t times)
+static void do_fstat(const struct libc *c, uint64_t times)
 {
 	struct stat st;
 
 	for (uint64_t i = 0; i < times; i++)
-		fstat(null_fd, &st);
+		c->fstat(null_fd, &st);
 }
 
-static void do_mmap(uint64_t times)
+static void do_mmap(const struct libc *c, uint64_t times)
 {
 	for (uint64_t i = 0; i < times; i++) {
-		void *p = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		void *p = c->mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 		if (p == MAP_FAILED)
 			bench_fail("mmap");
-		munmap(p, 4096);
+		c->munmap(p, 4096);
 	}
 }
 
-static void do_open(uint64_t times)
+static void do_open(const struct libc *c, uint64_t times)
 {
 	for (uint64_t i = 0; i < times; i++)
-		close(open("/dev/null", O_RDONLY | O_CLOEXEC));
+		c->close(c->open("/dev/null", O_RDONLY | O_CLOEXEC));
 }
 
 static const struct {
 	const char *name;
-	void (*fn)(uint64_t times);
+	void (*fn)(const struct libc *c, uint64_t times);
 	unsigned calls; /* of the C library in one */
-} libc[] = {
+} works[] = {
 	{ "close", do_close, 1 },
 	{ "getppid", do_getppid, 1 },
 	{ "ioctl", do_ioctl, 1 },
@@ -136,41 +146,12 @@ static const struct {
 	{ "open + close", do_open, 2 },
 };
 
-struct turn {
-	uint64_t which, times;
-};
-
-/* Nanoseconds for one. */
-static double take_turn(const struct turn *t)
+static double turn(size_t which, const struct libc *c, uint64_t times)
 {
 	uint64_t start = clock_ns();
 
-	libc[t->which].fn(t->times);
-	return (double)(clock_ns() - start) / (double)t->times;
-}
-
-static int serve(void)
-{
-	struct bawn_enclave *en = load();
-	struct turn t;
-
-	while (read(0, &t, sizeof(t)) == sizeof(t) && t.which < ARRAY_LEN(libc)) {
-		double ns = take_turn(&t);
-
-		if (write(1, &ns, sizeof(ns)) != sizeof(ns))
-			return 1;
-	}
-	bawn_enclave_free(&en);
-	return 0;
-}
-
-static double ask(int to, int from, const struct turn *t)
-{
-	double ns;
-
-	if (write(to, t, sizeof(*t)) != sizeof(*t) || read(from, &ns, sizeof(ns)) != sizeof(ns))
-		bench_fail("the program under `bawn emulate` has ended");
-	return ns;
+	works[which].fn(c, times);
+	return (double)(clock_ns() - start) / (double)times / works[which].calls;
 }
 
 static int ascending(const void *a, const void *b)
@@ -180,81 +161,83 @@ static int ascending(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Here and there in turns; the median of the differences, per call. */
-static void compare(int to, int from)
+/* In turns; the median of the differences, per call. */
+static void compare(size_t which, const struct libc *seen, const struct libc *own)
 {
-	enum { ROUNDS = 31 };
-	double extra[ROUNDS], plain[ROUNDS];
+	enum { ROUNDS = 101 };
+	double more[ROUNDS], plain[ROUNDS];
+	const uint64_t times = (uint64_t)(1e6 / turn(which, own, 1000) / works[which].calls) + 1;
 	char name[64];
 
-	for (uint64_t i = 0; i < ARRAY_LEN(libc); i++) {
-		struct turn t = { i, 1000 };
-
-		t.times = (uint64_t)(4e6 / take_turn(&t)) + 1;
-		ask(to, from, &t);
-		for (int r = 0; r < ROUNDS; r++) {
-			plain[r] = take_turn(&t) / libc[i].calls;
-			extra[r] = ask(to, from, &t) / libc[i].calls - plain[r];
-		}
-		qsort(extra, ROUNDS, sizeof(*extra), ascending);
-		qsort(plain, ROUNDS, sizeof(*plain), ascending);
-		snprintf(name, sizeof(name), "emulate: %s, more by", libc[i].name);
-		bench_row(name, extra[ROUNDS / 2], "ns", plain[ROUNDS / 2], 0, BENCH_AT_MOST, 10);
+	for (int r = 0; r < ROUNDS; r++) {
+		plain[r] = turn(which, own, times);
+		more[r] = turn(which, seen, times) - plain[r];
 	}
+	qsort(more, ROUNDS, sizeof(*more), ascending);
+	qsort(plain, ROUNDS, sizeof(*plain), ascending);
+	snprintf(name, sizeof(name), "emulate: %s, more by", works[which].name);
+	bench_row(name, more[ROUNDS / 2], "ns", plain[ROUNDS / 2], 0, BENCH_AT_MOST, 10);
+}
+
+static int libc_calls(void)
+{
+	const struct libc seen = { close, getppid, ioctl, fstat, mmap, munmap, open };
+	void *library = dlopen("libc.so.6", RTLD_NOW | RTLD_NOLOAD);
+	struct libc own;
+	struct bawn_enclave *en = load();
+
+	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (!library)
+		bench_fail("no libc.so.6 in this process");
+	*(void **)&own.close = dlsym(library, "close");
+	*(void **)&own.getppid = dlsym(library, "getppid");
+	*(void **)&own.ioctl = dlsym(library, "ioctl");
+	*(void **)&own.fstat = dlsym(library, "fstat");
+	*(void **)&own.mmap = dlsym(library, "mmap");
+	*(void **)&own.munmap = dlsym(library, "munmap");
+	*(void **)&own.open = dlsym(library, "open");
+	if (seen.close == own.close)
+		bench_fail("close is the C library's own: nothing was preloaded");
+	for (size_t i = 0; i < ARRAY_LEN(works); i++)
+		compare(i, &seen, &own);
+	bawn_enclave_free(&en);
+	return bench_done();
 }
 
 /* ---- */
 
-static pid_t start(const char *self, const char *mode, int in, int out)
+static void run(const char *self, const char *mode)
 {
 	char bawn[256];
+	int status = 1;
 	pid_t pid = fork();
 
 	if (pid == 0) {
 		snprintf(bawn, sizeof(bawn), "%s/bawn", build);
-		dup2(in, 0);
-		dup2(out, 1);
 		execl(bawn, bawn, "emulate", "--", self, mode, (char *)NULL);
 		_exit(127);
 	}
-	return pid;
-}
-
-static void ended(pid_t pid)
-{
-	int status = 1;
-
 	if (waitpid(pid, &status, 0) != pid || status)
-		bench_fail("a program under `bawn emulate` failed");
+		bench_fail("emulate_bench %s under `bawn emulate` failed", mode);
 }
 
 int main(int argc, char **argv)
 {
 	char platform[64];
 	struct bawn_error e = { 0 };
-	int to[2], from[2];
-	pid_t pid;
 
 	build = getenv("BUILD");
 	build = build ? build : "build";
-	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (argc == 2)
-		return strcmp(argv[1], "ecall") == 0 ? ecalls() : serve();
+		return strcmp(argv[1], "ecall") == 0 ? ecalls() : libc_calls();
 	if (argc != 1 || getenv("BAWN_EMULATE"))
 		bench_fail("usage: emulate_bench");
 	snprintf(platform, sizeof(platform), "/tmp/bawn-bench-emulate.%d", (int)getpid());
 	if (cpu_platform_create(platform, NULL, &e))
 		bench_fail("%s", e.msg);
 	setenv("BAWN_PLATFORM", platform, 1);
-	ended(start(argv[0], "ecall", 0, 1));
-	if (pipe2(to, O_CLOEXEC) || pipe2(from, O_CLOEXEC))
-		bench_fail("pipe");
-	pid = start(argv[0], "serve", to[0], from[1]);
-	close(to[0]);
-	close(from[1]);
-	compare(to[1], from[0]);
-	close(to[1]);
-	ended(pid);
+	run(argv[0], "ecall");
+	run(argv[0], "libc");
 	cpu_platform_remove(platform, NULL);
 	return bench_done();
 }
