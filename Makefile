@@ -12,6 +12,9 @@ LIBDIR  ?= $(PREFIX)/lib
 INCDIR  ?= $(PREFIX)/include
 MANDIR  ?= $(PREFIX)/share/man
 DATADIR ?= $(PREFIX)/share
+SBINDIR ?= $(PREFIX)/sbin
+SYSCONFDIR ?= $(if $(filter /usr /usr/local,$(PREFIX)),/etc,$(PREFIX)/etc)
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 VERSION := $(shell cat VERSION)
 ABI     := 0
 
@@ -231,15 +234,31 @@ INSTALLED = $(CLI):$(BINDIR)/bawn include/bawn.h:$(INCDIR)/bawn.h $(STATIC):$(LI
 	$(BUILD)/completion/bawn.fish:$(DATADIR)/fish/vendor_completions.d/bawn.fish \
 	$(foreach m,$(MAN_PAGES),$(m):$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m))) \
 	tools/bawn.gdb:$(DATADIR)/bawn/bawn.gdb $(KIT_INSTALLED)
-install: all $(COMPLETIONS) $(BUILD)/bawn.pc $(KIT_FILES) ## to $(PREFIX); DESTDIR=... for packaging
-	@for pair in $(INSTALLED); do \
-		mode=644; [ "$${pair%%:*}" != $(CLI) ] || mode=755; \
+# bawnd, and what starts it.
+SERVICE_FILES = $(BUILD)/service/bawnd.service $(BUILD)/service/bawnd.openrc
+$(BUILD)/service/%: systemd/% FORCE
+	@mkdir -p $(@D)
+	$(Q)sed -e 's|@SBINDIR@|$(SBINDIR)|' $< >$@
+SERVICE_INSTALLED = $(DAEMON):$(SBINDIR)/bawnd \
+	$(BUILD)/service/bawnd.service:$(UNITDIR)/bawnd.service \
+	systemd/bawnd.socket:$(UNITDIR)/bawnd.socket systemd/bawnd-aesm.socket:$(UNITDIR)/bawnd-aesm.socket \
+	systemd/bawn.sysusers:$(PREFIX)/lib/sysusers.d/bawn.conf \
+	systemd/bawn.tmpfiles:$(PREFIX)/lib/tmpfiles.d/bawn.conf \
+	$(BUILD)/service/bawnd.openrc:$(DATADIR)/bawn/bawnd.openrc
+# The owner's own: put there once, never over what there is, and not removed.
+CONFIG_INSTALLED = etc/policy.default:$(SYSCONFDIR)/bawn/policy etc/bawnd.conf:$(SYSCONFDIR)/bawn/bawnd.conf
+install: all $(SERVICE_FILES) $(COMPLETIONS) $(BUILD)/bawn.pc $(KIT_FILES) ## to $(PREFIX); DESTDIR=... for packaging
+	@for pair in $(INSTALLED) $(SERVICE_INSTALLED); do \
+		mode=644; case "$${pair%%:*}" in $(CLI) | $(DAEMON) | *.openrc) mode=755 ;; esac; \
 		install -D -m $$mode "$${pair%%:*}" "$(DESTDIR)$${pair#*:}" || exit 1; \
+	done
+	@for pair in $(CONFIG_INSTALLED); do \
+		[ -e "$(DESTDIR)$${pair#*:}" ] || install -D -m 644 "$${pair%%:*}" "$(DESTDIR)$${pair#*:}" || exit 1; \
 	done
 	@ln -sf $(notdir $(SHARED)) $(DESTDIR)$(LIBDIR)/libbawn.so
 	@echo "installed below $(DESTDIR)$(PREFIX)"
 uninstall:                      ## what install put there
-	@for pair in $(INSTALLED); do rm -f "$(DESTDIR)$${pair#*:}"; done
+	@for pair in $(INSTALLED) $(SERVICE_INSTALLED); do rm -f "$(DESTDIR)$${pair#*:}"; done
 	@rm -f $(DESTDIR)$(LIBDIR)/libbawn.so
 
 # ---- for a newcomer ----
