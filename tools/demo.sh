@@ -77,4 +77,63 @@ done >"$dir/crls.pem"
 openssl x509 -in "$dir/pck_chain.pem" -out "$dir/pck.pem"
 say openssl verify -x509_strict -ignore_critical -crl_check_all -CRLfile "$dir/crls.pem" \
 	-CAfile "$dir/fab/root_ca.pem" -untrusted "$dir/pck_chain.pem" "$dir/pck.pem"
+# ---- the service ----
+
+cat <<'END'
+
+Attestation as a service
+  bawnd holds the platform's keys and enclaves, and its owner's policy says who gets what.
+  Here its owner is whoever runs this; gate, vault and courier are processes of their own.
+END
+mkdir "$dir/service"
+chmod 711 "$dir"
+cp -R "$BAWN_PLATFORM" "$dir/service/platform"
+cat >"$dir/service/policy" <<END
+[native]
+allow status,quote,collateral,administer uid=$(id -u)
+END
+{
+	cat <<END
+device = emulated
+platform = $dir/service/platform
+state = $dir/service/state
+audit = $dir/service/audit
+policy = $dir/service/policy
+provision-enclave = $(realpath "$BUILD")/enclaves/provision.signed.so
+quote-enclave = $(realpath "$BUILD")/enclaves/quote.signed.so
+collateral = directory $dir/fab
+END
+	# Started by root, each role has a user of its own.
+	if [ "$(id -u)" = 0 ]; then
+		printf '%s\n' "gate-user = 61001" "vault-user = 61002" "courier-user = 61003"
+		chown -R 61002 "$dir/service/platform"
+		chmod -R a+rX "$dir/fab"
+	fi
+	cat <<END
+[socket native]
+path = $dir/service/bawnd.sock
+mode = 0600
+END
+} >"$dir/service/bawnd.conf"
+BAWN_SOCKET=$dir/service/bawnd.sock
+export BAWN_SOCKET
+"$BUILD/bawnd" --config "$dir/service/bawnd.conf" --foreground 2>"$dir/service/log" &
+bawnd=$!
+trap 'kill "$bawnd" 2>/dev/null; rm -rf "$dir"' EXIT
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+	"$BUILD/bawn" daemon status >/dev/null 2>&1 && break
+	sleep 0.25
+done
+say "$BUILD/bawn" daemon status
+say "$BUILD/bawn" attest --daemon --enclave "$BUILD/enclaves/witness.signed.so" --nonce "$nonce" -o "$dir/service.quote"
+say "$BUILD/bawn" verify --profile emulated --allow-emulated --root "$dir/fab/root_ca.pem" \
+	--collateral "$dir/fab/collateral" --report-data "$nonce" "$dir/service.quote"
+say "$BUILD/bawn" daemon revoke quote uid="$(id -u)" --note "enough"
+if say "$BUILD/bawn" attest --daemon --enclave "$BUILD/enclaves/witness.signed.so" --nonce "$nonce" -o "$dir/none.quote"; then
+	echo "a quote in spite of the revocation" >&2
+	exit 1
+fi
+kill "$bawnd"
+wait "$bawnd"
+say "$BUILD/bawn" daemon audit verify --dir "$dir/service/audit"
 printf '\nAll of it happened as it should.\n'
