@@ -6,7 +6,7 @@ if [ -z "${BAWN_IN_NAMESPACE-}" ]; then
 	BAWN_IN_NAMESPACE=1 exec unshare --user --map-root-user --mount bash "$0"
 fi
 mkdir "$tmp/disk"
-mount -t tmpfs -o size=256k tmpfs "$tmp/disk" 2>/dev/null || skip_all "no file system can be mounted here"
+mount -t tmpfs -o size=256k,nosuid,nodev tmpfs "$tmp/disk" 2>/dev/null || skip_all "no file system can be mounted here"
 trap 'umount "$tmp/disk"; rm -rf "$tmp"' EXIT
 grants=$BUILD/tests/authority/grants_prog
 log=$BUILD/tests/authority/log_prog
@@ -30,10 +30,10 @@ ok "the log goes on" "$log" "$tmp/disk/log" 5
 exits 0 "and is sound" "$bawn" daemon audit verify --dir "$tmp/disk/log"
 
 # Read-only state: what is asked for is refused with the reason, nothing breaks.
-mount -o remount,ro "$tmp/disk"
+mount -o remount,bind,ro "$tmp/disk"
 like "$("$grants" "$tmp/disk/state" revoke quote uid=4)" 'Read-only' "a revocation on a read-only disk is not kept, and says so"
 exits 1 "nor is there a log" "$log" "$tmp/disk/log" 1
-mount -o remount,rw "$tmp/disk"
+mount -o remount,bind,rw "$tmp/disk"
 is "$("$grants" "$tmp/disk/state" revoke quote uid=4)" "kept" "written again, it is"
 exits 0 "the log is what it was" "$bawn" daemon audit verify --dir "$tmp/disk/log"
 tap_done
