@@ -89,25 +89,23 @@ static void serve_key_count(struct job *j)
 	j->response.number = 1;
 }
 
+/* The ids alone, one after another: no head in front of them, unlike in the list of a selection. */
 static void serve_key_ids(struct vault *v, struct job *j)
 {
 	uint8_t ours[OURS][AESM_KEY_ID];
 	struct bawn_error e = { 0 };
-	size_t need = 8 + AESM_KEY_ID;
 	int r = own_key_ids(v, ours, &e);
 
 	if (r) {
 		fail(j, r, &e);
 		return;
 	}
-	if (j->aesm->buf_size < need) {
+	if (j->aesm->buf_size < AESM_KEY_ID) {
 		answer_error(j, AESM_ERR_PARAMETER);
 		return;
 	}
-	memset(j->scratch, 0, 4);
-	put_le32(j->scratch + 4, 1);
-	memcpy(j->scratch + 8, ours[0], AESM_KEY_ID);
-	j->response.first = cur_make(j->scratch, need);
+	memcpy(j->scratch, ours[0], AESM_KEY_ID);
+	j->response.first = cur_make(j->scratch, AESM_KEY_ID);
 }
 
 static void serve_select(struct vault *v, struct job *j)
