@@ -2,6 +2,7 @@
 #include "client.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -131,6 +132,49 @@ static void test_killed_inside(void)
 	encl_free(&shared);
 }
 
+/* ---- a fork while other threads are in enclaves ---- */
+
+static void *spins(void *arg)
+{
+	const unsigned tcs = (unsigned)(uintptr_t)arg;
+	uintptr_t wrong = 0;
+
+	for (uint64_t i = 0; i < 30; i++)
+		wrong += call(&shared, tcs, KIT_SPIN, 2000000, i).rdi != spin(2000000, i);
+	return (void *)wrong;
+}
+
+static int forked(void *arg)
+{
+	/* Of all threads only this one is here; the others' TCSs are theirs. */
+	for (uint64_t i = 0; i < 50; i++)
+		if (call(&shared, (unsigned)(uintptr_t)arg, KIT_SPIN, 1000, i).rdi != spin(1000, i))
+			return 1;
+	return 0;
+}
+
+static void test_fork_meanwhile(void)
+{
+	uintptr_t wrong = 0;
+	pthread_t t[2];
+	void *r;
+	int s = 0;
+
+	encl_make(&shared, "plain");
+	for (uintptr_t i = 0; i < COUNT(t); i++)
+		pthread_create(&t[i], NULL, spins, (void *)(i + 1));
+	for (unsigned i = 0; i < 20 && !s; i++)
+		s = in_child(forked, (void *)(uintptr_t)4);
+	is_int(s, 0, "20 children, forked while two threads are in the enclave, run in it");
+	for (uintptr_t i = 0; i < COUNT(t); i++) {
+		pthread_join(t[i], &r);
+		wrong += (uintptr_t)r;
+	}
+	is_int(wrong, 0, "and the threads' results are right");
+	is_int(call(&shared, 4, KIT_ADD, 1, 2).rdi, 3, "all is free afterwards");
+	encl_free(&shared);
+}
+
 /* ---- exec ---- */
 
 static void test_exec(const char *self)
@@ -227,6 +271,7 @@ int main(int argc, char **argv)
 	test_broker();
 	test_fork();
 	test_killed_inside();
+	test_fork_meanwhile();
 	test_exec(argv[0]);
 	test_hundred();
 	return tap_done();
