@@ -293,7 +293,7 @@ int attest_fetch_pck(const struct attest_source *s, const struct attest_pck_quer
 	hex_encode(q->qe_id, 16, qe_id);
 	/* A PCCS knows platforms by their QE_ID and may do without the PPID; a PCS does the opposite. */
 	if (s->pccs)
-		snprintf(query, sizeof(query), "qeid=%s&encrypted_ppid=%s", qe_id,
+		snprintf(query, sizeof(query), "qeid=%s%s%s", qe_id, q->has_ppid ? "&encrypted_ppid=" : "",
 			 q->has_ppid ? ppid : "");
 	else
 		snprintf(query, sizeof(query), "encrypted_ppid=%s", ppid);
