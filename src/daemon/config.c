@@ -246,6 +246,7 @@ static const struct key {
 	{ "api-key-file", PATH, AT(api_key_file) },
 	{ "ca-file", PATH, AT(ca_file) },
 	{ "root-file", PATH, AT(root_file) },
+	{ "ppid-key-file", PATH, AT(ppid_key_file) },
 	{ "proxy", TEXT, AT(proxy) },
 	{ "renew-days", U32, AT(renew_days), 1, 3650 },
 	{ "connections", U32, AT(connections), 8, 16384 },
@@ -538,6 +539,30 @@ static int check(const struct config *c, struct bawn_error *e)
 	return check_sockets(c, e);
 }
 
+/* 388 bytes, modulus and exponent, as they are or in hexadecimal digits. */
+static int read_ppid_key(struct config *c, struct bawn_error *e)
+{
+	uint8_t *p;
+	size_t n, text;
+	int r;
+
+	if (!c->ppid_key_file[0])
+		return 0;
+	r = io_read_file(c->ppid_key_file, 4096, &p, &n, e);
+	if (r)
+		return r;
+	for (text = n; text && strchr("\r\n ", p[text - 1]); text--)
+		;
+	c->has_ppid_key = true;
+	if (n == sizeof(c->ppid_key))
+		memcpy(c->ppid_key, p, n);
+	else if (!hex_decode((const char *)p, text, c->ppid_key, sizeof(c->ppid_key)))
+		r = err_set(e, BAWN_ERR_FORMAT, "%.90s: %zu bytes, or twice as many hexadecimal digits, are needed",
+			    c->ppid_key_file, sizeof(c->ppid_key));
+	free(p);
+	return r;
+}
+
 int config_load(struct config *c, const char *path, struct bawn_error *e)
 {
 	uint8_t *text = NULL;
@@ -555,5 +580,7 @@ int config_load(struct config *c, const char *path, struct bawn_error *e)
 	else
 		r = 0;
 	free(text);
+	if (r == 0)
+		r = read_ppid_key(c, e);
 	return r ? r : check(c, e);
 }

@@ -68,6 +68,9 @@ struct config {
 	enum conf_source source;
 	char url[CONF_PATH];      /* or the directory */
 	char api_key_file[CONF_PATH], ca_file[CONF_PATH], proxy[CONF_PATH];
+	char ppid_key_file[CONF_PATH];
+	bool has_ppid_key;
+	uint8_t ppid_key[388];    /* whom the platform's id is encrypted to */
 	char root_file[CONF_PATH]; /* trust anchor of the collateral; "": Intel's, or the platform's own */
 	uint32_t renew_days;      /* before a certificate ends */
 

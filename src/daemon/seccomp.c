@@ -143,7 +143,9 @@ static const struct rule vault_rules[] = {
 static const struct rule courier_rules[] = {
 	RUNTIME,
 	NO_EXEC,
-	/* name resolution and TLS */
+	/* name resolution and TLS; SIGPIPE taken back after a write */
+	{ SYS_rt_sigpending },
+	{ SYS_rt_sigtimedwait },
 	{ SYS_socket, WHERE, 0, UINT32_MAX, AF_INET },
 	{ SYS_socket, WHERE, 0, UINT32_MAX, AF_INET6 },
 	{ SYS_socket, REFUSE, .value = EAFNOSUPPORT },

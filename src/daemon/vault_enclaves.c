@@ -102,6 +102,7 @@ int enclaves_new(struct vault *v, int fd, struct bawn_error *e)
 		.source = { .load = load, .identify = identify, .arg = v },
 		.instances = { [AE_LAUNCH] = 1, [AE_PROVISION] = 1, [AE_QUOTE] = workers(v) },
 		.keep_ms = { keep, keep, keep },
+		.ppid_key = v->config->has_ppid_key ? v->config->ppid_key : NULL,
 	};
 	struct ae_desk *desk;
 	int r = ae_desk_new(&desk, &opt, e);
