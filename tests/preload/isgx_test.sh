@@ -16,6 +16,21 @@ BLOBS=$tmp client --driver isgx -- "$isgx" run other
 
 client --driver isgx -- "$isgx" sgx2 plain
 
+# The library's backend for it, with the launch enclave of the project.
+launch=$BUILD/enclaves/launch.signed.so
+enclave=$BUILD/enclaves/witness-other.signed.so
+export BAWN_PLATFORM=$tmp/launch BAWN_DEVICE=isgx
+ok "a platform locked to the launch enclave's signer" "$bawn" emu platform create --locked-launch \
+	--lepubkeyhash "$("$bawn" inspect "$launch" | sed -n 's/^mrsigner *//p')"
+exits 1 "an enclave of another signer is refused" emulated --driver isgx -- "$bawn" load --allow-development "$enclave"
+like "$out" 'INVALID_EINITTOKEN' "for want of a token"
+exits 0 "the launch enclave issues one" emulated --driver isgx -- "$bawn" launch token --allow-development \
+	--launch "$launch" --debug --output "$tmp/token" "$enclave"
+exits 0 "with it the enclave is accepted" emulated --driver isgx -- "$bawn" load --allow-development \
+	--debug --token "$tmp/token" "$enclave"
+export BAWN_PLATFORM=$tmp/platform
+unset BAWN_DEVICE
+
 # On the in-kernel driver there is no device without flexible launch control.
 exits 1 "no in-kernel device under locked launch control" emulated -- "$clients/enter"
 tap_done
