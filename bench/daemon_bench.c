@@ -1,0 +1,457 @@
+/*
+ * bawnd against what cannot be done without: quotes in one's own process, a
+ * bare relay over as many sockets, starting a program that does nothing.
+ */
+#include "ae/ae.h"
+#include "bench/bench.h"
+#include "enclaves/witness/witness.h"
+#include "host/host.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MAX_CLIENTS 256
+#define SAMPLES 4000 /* latencies kept of each client */
+#define RUN_NS UINT64_C(1000000000)
+#define REQUEST 1456 /* bytes of a quote's request and answer, for the relay */
+#define ANSWER 5200
+
+static char dir[64], build[256];
+static uint8_t report[432];
+
+/* ---- a daemon ---- */
+
+static void run(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static void run(const char *fmt, ...)
+{
+	char line[2048];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	if (system(line) != 0)
+		bench_fail("failed: %s", line);
+}
+
+static void write_text(const char *name, const char *text)
+{
+	char path[128];
+	struct bawn_error e = { 0 };
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	if (io_write_file(path, text, strlen(text), 0644, &e))
+		bench_fail("%s", e.msg);
+}
+
+static void set_up(void)
+{
+	const char *b = getenv("BUILD");
+	char text[4096], path[96], *real = realpath(b ? b : "build", NULL);
+
+	if (!real || strlen(real) >= sizeof(build))
+		bench_fail("no build");
+	strcpy(build, real);
+	free(real);
+	strcpy(dir, "/tmp/bawn-bench.XXXXXX");
+	if (!mkdtemp(dir) || chmod(dir, 0755))
+		bench_fail("mkdtemp");
+	run("%s/bawn emu platform create %s/platform >/dev/null", build, dir);
+	run("%s/bawn emu fab create --fab %s/fab --pce %s/enclaves/provision.signed.so --qe %s/enclaves/quote.signed.so >/dev/null",
+	    build, dir, build, build);
+	run("%s/bawn emu fab issue --fab %s/fab --platform %s/platform -o %s/chain.pem >/dev/null", build, dir, dir, dir);
+	/* The vault's own, if it has a user of its own; ours is the same machine. */
+	run("cp -R %s/platform %s/vault && chmod -R a+rX %s/fab", dir, dir, dir);
+	write_text("policy", "[native]\nallow any,administer uid=0-4000000\n");
+	snprintf(text, sizeof(text),
+		 "device = emulated\nplatform = %s/vault\nstate = %s/state\naudit = %s/audit\npolicy = %s/policy\n"
+		 "provision-enclave = %s/enclaves/provision.signed.so\nquote-enclave = %s/enclaves/quote.signed.so\n"
+		 "collateral = directory %s/fab\nconnections-per-uid = 512\nlog = error\n%s"
+		 "[socket native]\npath = %s/sock\nmode = 0666\n",
+		 dir, dir, dir, dir, build, build, dir,
+		 geteuid() == 0 ? "gate-user = 61001\nvault-user = 61002\ncourier-user = 61003\n" : "", dir);
+	write_text("conf", text);
+	if (geteuid() == 0)
+		run("chown -R 61002 %s/vault", dir);
+	snprintf(path, sizeof(path), "%s/sock", dir);
+	setenv("BAWN_SOCKET", path, 1);
+}
+
+/* activated: the listener is handed over at 3, as a service manager would. */
+static pid_t start(int listener)
+{
+	char conf[96], bawnd[300], number[24];
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	snprintf(conf, sizeof(conf), "%s/conf", dir);
+	snprintf(bawnd, sizeof(bawnd), "%s/bawnd", build);
+	if (listener >= 0) {
+		if (listener != 3)
+			dup2(listener, 3);
+		else
+			fcntl(3, F_SETFD, 0);
+		snprintf(number, sizeof(number), "%d", (int)getpid());
+		setenv("LISTEN_PID", number, 1);
+		setenv("LISTEN_FDS", "1", 1);
+	}
+	execl(bawnd, bawnd, "--config", conf, "--foreground", (char *)NULL);
+	_exit(127);
+}
+
+static void stop(pid_t pid)
+{
+	int status;
+
+	kill(pid, SIGTERM);
+	waitpid(pid, &status, 0);
+	if (!WIFEXITED(status) || WEXITSTATUS(status))
+		bench_fail("bawnd ended badly");
+}
+
+static struct bawn_client *client(void)
+{
+	struct bawn_error e = { 0 };
+	struct bawn_client *c;
+
+	for (int i = 0; i < 500; i++) {
+		e = (struct bawn_error){ 0 };
+		if (bawn_client_open(&c, NULL, &e) == 0)
+			return c;
+		usleep(10000);
+	}
+	bench_fail("%s", e.msg);
+}
+
+/* ---- a report, and quotes of it in this process ---- */
+
+static struct ae_desk *desk;
+static uint8_t blob[AE_QE_BLOB_BYTES];
+static char chain[16384];
+static size_t chain_n;
+
+static void make_report(const uint8_t target[512])
+{
+	struct bawn_options o = { .device = "emulated" };
+	struct bawn_error e = { 0 };
+	struct witness_report w = { 0 };
+	struct bawn_enclave *en;
+	char path[300];
+	uint32_t status;
+
+	snprintf(path, sizeof(path), "%s/platform", dir);
+	setenv("BAWN_PLATFORM", path, 1);
+	snprintf(path, sizeof(path), "%s/enclaves/witness.signed.so", build);
+	if (bawn_enclave_load(&en, path, &o, &e))
+		bench_fail("%s", e.msg);
+	memcpy(w.targetinfo, target, 512);
+	if (bawn_ecall(en, WITNESS_REPORT, &w, &status, &e) || status)
+		bench_fail("report: %s", e.msg);
+	memcpy(report, w.report, sizeof(report));
+	bawn_enclave_free(&en);
+}
+
+static void open_desk(void)
+{
+	static char pce[300], qe[300], platform[96], file[96];
+	static struct ae_files files = { .device = "emulated" };
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	struct ae_desk_options opt = { .instances = { 1, 1, (unsigned)(cpus > 8 ? 8 : cpus) },
+				       .keep_ms = { AE_KEEP, AE_KEEP, AE_KEEP }, .queue = 1024 };
+	struct bawn_error e = { 0 };
+	uint8_t *p;
+
+	snprintf(pce, sizeof(pce), "%s/enclaves/provision.signed.so", build);
+	snprintf(qe, sizeof(qe), "%s/enclaves/quote.signed.so", build);
+	snprintf(platform, sizeof(platform), "%s/platform", dir);
+	snprintf(file, sizeof(file), "%s/chain.pem", dir);
+	files.platform = platform;
+	files.enclave[AE_PROVISION].path = pce;
+	files.enclave[AE_QUOTE].path = qe;
+	opt.source = ae_files_source(&files);
+	if (io_read_file(file, sizeof(chain), &p, &chain_n, &e) || ae_desk_new(&desk, &opt, &e) ||
+	    ae_desk_generate(desk, NULL, NULL, blob, &e))
+		bench_fail("%s", e.msg);
+	memcpy(chain, p, chain_n);
+	free(p);
+}
+
+static void quote_here(void)
+{
+	struct ae_certification c = { AE_CERTIFIED_PCK_CHAIN, chain, chain_n };
+	struct isa_report r;
+	struct ae_quote_request q = { .report = &r, .certification = &c };
+	struct bawn_error e = { 0 };
+	uint8_t own[AE_QE_BLOB_BYTES], quote[8192];
+
+	memcpy(own, blob, sizeof(own));
+	memcpy(&r, report, sizeof(r));
+	if (ae_desk_quote(desk, own, NULL, &q, NULL, quote, ae_quote_size(&c), &e))
+		bench_fail("%s", e.msg);
+}
+
+static void quote_there(struct bawn_client *c)
+{
+	struct bawn_error e = { 0 };
+	uint8_t *quote;
+	size_t n;
+
+	if (bawn_client_quote(c, report, NULL, &quote, &n, &e))
+		bench_fail("%s", e.msg);
+	free(quote);
+}
+
+/* ---- many at once ---- */
+
+struct runner {
+	bool there;
+	uint64_t until, done;
+	uint32_t n;
+	float us[SAMPLES];
+};
+static struct runner runners[MAX_CLIENTS];
+
+static void *runner(void *arg)
+{
+	struct runner *r = arg;
+	struct bawn_client *c = r->there ? client() : NULL;
+
+	while (clock_ns() < r->until) {
+		uint64_t t = clock_ns();
+
+		if (r->there)
+			quote_there(c);
+		else
+			quote_here();
+		r->us[r->n++ % SAMPLES] = (float)(clock_ns() - t) / 1000;
+		r->done++;
+	}
+	if (c)
+		bawn_client_free(&c);
+	return NULL;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	float x = *(const float *)a, y = *(const float *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Quotes per second by so many threads; *median and *p99 in microseconds, if wanted. */
+static double rate(unsigned threads, bool there, double *median, double *p99)
+{
+	static float all[MAX_CLIENTS * SAMPLES];
+	uint64_t start_ns = clock_ns(), sum = 0;
+	pthread_t t[MAX_CLIENTS];
+	size_t n = 0;
+
+	for (unsigned i = 0; i < threads; i++) {
+		runners[i].there = there;
+		runners[i].until = start_ns + RUN_NS;
+		runners[i].done = runners[i].n = 0;
+		if (pthread_create(&t[i], NULL, runner, &runners[i]))
+			bench_fail("a thread");
+	}
+	for (unsigned i = 0; i < threads; i++) {
+		pthread_join(t[i], NULL);
+		sum += runners[i].done;
+		for (uint32_t k = 0; k < runners[i].n && k < SAMPLES; k++)
+			all[n++] = runners[i].us[k];
+	}
+	qsort(all, n, sizeof(all[0]), by_value);
+	if (median)
+		*median = n ? all[n / 2] : 0;
+	if (p99)
+		*p99 = n ? all[n * 99 / 100] : 0;
+	return (double)sum * 1e9 / (double)(clock_ns() - start_ns);
+}
+
+/* ---- a bare relay: us to one process, to another, and back to us ---- */
+
+static void relay(int in, int out, size_t n)
+{
+	static uint8_t b[8192];
+
+	while (recv(in, b, sizeof(b), 0) > 0)
+		if (send(out, b, n, MSG_NOSIGNAL) < 0)
+			break;
+	_exit(0);
+}
+
+static double relay_us(void)
+{
+	static float us[2000];
+	static uint8_t b[8192];
+	int first[2], second[2], third[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, first) || socketpair(AF_UNIX, SOCK_SEQPACKET, 0, second) ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET, 0, third))
+		bench_fail("socketpair");
+	for (int i = 0; i < 2; i++)
+		if (fork() == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			if (i == 0)
+				relay(first[1], second[0], REQUEST);
+			relay(second[1], third[0], ANSWER);
+		}
+	for (size_t i = 0; i < ARRAY_LEN(us); i++) {
+		uint64_t t = clock_ns();
+
+		if (send(first[0], b, REQUEST, 0) < 0 || recv(third[1], b, sizeof(b), 0) <= 0)
+			bench_fail("relay");
+		us[i] = (float)(clock_ns() - t) / 1000;
+	}
+	qsort(us, ARRAY_LEN(us), sizeof(us[0]), by_value);
+	close(first[0]);
+	close(first[1]);
+	return us[ARRAY_LEN(us) / 2];
+}
+
+/* ---- memory ---- */
+
+/* Pss of a process in KiB, without the pages of enclaves. */
+static unsigned long pss(int pid)
+{
+	char path[40], line[512];
+	unsigned long sum = 0, k;
+	bool enclave = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/smaps", pid);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (strchr(line, '-') && strspn(line, "0123456789abcdef") > 4 && !strstr(line, "kB"))
+			enclave = strstr(line, "memfd:") != NULL;
+		else if (sscanf(line, "Pss: %lu kB", &k) == 1 && !enclave)
+			sum += k;
+	}
+	if (f)
+		fclose(f);
+	return sum;
+}
+
+static double all_pss(pid_t parent)
+{
+	char path[64], line[256] = "";
+	unsigned long sum = pss(parent);
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)parent, (int)parent);
+	f = fopen(path, "r");
+	if (f && fgets(line, sizeof(line), f))
+		for (char *p = strtok(line, " \n"); p; p = strtok(NULL, " \n"))
+			sum += pss(atoi(p));
+	if (f)
+		fclose(f);
+	return (double)sum / 1024;
+}
+
+/* ---- starting ---- */
+
+static double start_true(void)
+{
+	uint64_t t = clock_ns();
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		execl("/bin/true", "true", (char *)NULL);
+		_exit(1);
+	}
+	waitpid(pid, &status, 0);
+	return (double)(clock_ns() - t) / 1e6;
+}
+
+static double cold_start(void)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	struct bawn_service s;
+	struct bawn_error e = { 0 };
+	struct bawn_client *c;
+	double ms;
+	uint64_t t;
+	pid_t pid;
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s/sock", dir);
+	unlink(a.sun_path);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) || listen(fd, 8))
+		bench_fail("listener");
+	t = clock_ns();
+	pid = start(fd);
+	c = client();
+	if (bawn_client_status(c, &s, &e))
+		bench_fail("%s", e.msg);
+	ms = (double)(clock_ns() - t) / 1e6;
+	bawn_client_free(&c);
+	stop(pid);
+	close(fd);
+	unlink(a.sun_path);
+	return ms;
+}
+
+static double median5(double (*fn)(void))
+{
+	float v[5];
+
+	for (int i = 0; i < 5; i++)
+		v[i] = (float)fn();
+	qsort(v, 5, sizeof(v[0]), by_value);
+	return v[2];
+}
+
+int main(void)
+{
+	double here, there, one_here, one_there, p99, relayed, base, cold;
+	unsigned cpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+	uint8_t target[512];
+	struct bawn_error e = { 0 };
+	struct bawn_client *c;
+	pid_t pid;
+
+	set_up();
+	pid = start(-1);
+	c = client();
+	if (bawn_client_target(c, target, NULL, NULL, &e))
+		bench_fail("%s", e.msg);
+	make_report(target);
+	open_desk();
+	rate(1, false, &one_here, NULL);
+	rate(1, true, &one_there, NULL);
+	relayed = relay_us();
+	bench_row("one client: added latency", one_there - one_here, "us", relayed,
+		  (one_there - one_here) / relayed, BENCH_AT_MOST, 2);
+	here = rate(cpus > 8 ? 8 : cpus, false, NULL, NULL);
+	there = rate(16, true, NULL, &p99);
+	bench_row("quotes, 16 clients", there, "/s", here, there / here, BENCH_AT_LEAST, 0.8);
+	bench_row("p99 of 16, of one's median", p99, "us", one_there, p99 / one_there, BENCH_AT_MOST, 20);
+	here = rate(cpus > 8 ? 8 : cpus, false, NULL, NULL);
+	there = rate(256, true, NULL, NULL);
+	bench_row("quotes, 256 clients", there, "/s", here, there / here, BENCH_AT_LEAST, 0.8);
+	bawn_client_free(&c);
+	sleep(1);
+	bench_row("memory of all roles (Pss)", all_pss(pid), "MiB", 0, 0, BENCH_AT_MOST, 12);
+	stop(pid);
+	base = median5(start_true);
+	cold = median5(cold_start);
+	bench_row("cold start to a status", cold, "ms", base, cold / base, BENCH_AT_MOST, 20);
+	ae_desk_free(&desk);
+	run("rm -rf %s", dir);
+	return bench_done();
+}
