@@ -1,0 +1,156 @@
+/*
+ * A gate in the wrong hands: it does what a client tells it to, one letter a
+ * datagram, with all that the gate's role has. bawnd-evil is bawnd with this
+ * one in the gate's place.
+ */
+#include "daemon/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static void attempt(const char *what, long result)
+{
+	log_msg(LOG_ERROR, "evil: %s: %s", what, result < 0 ? "failed" : "SUCCEEDED");
+}
+
+/* A request on this socket, of whatever kind the gate claims. */
+static void forge(int socket, unsigned type, enum role_protocol protocol, uint32_t conn)
+{
+	struct role_message m = { .head.type = ROLE_REQUEST };
+	struct wire_request q = { .head.type = (uint16_t)type, .head.tag = 7 };
+	struct buf body;
+
+	if (type == WIRE_HELLO)
+		q.u.hello.min = q.u.hello.max = WIRE_VERSION;
+	if (type == WIRE_TARGET_INFO)
+		q.u.target_info.key = WIRE_KEY_ECDSA_P256;
+	buf_init(&body, WIRE_MAX);
+	role_request_native(&q, &body);
+	m.u.request = (struct role_request){ .conn = conn, .generation = 1, .seq = type, .protocol = protocol,
+					     .type = type, .tag = 7, .has_socket = socket >= 0 };
+	m.tail = cur_make(body.p, body.n);
+	channel_send_role(FD_GATE_VAULT, &m, &socket, socket >= 0 ? 1 : 0, NULL);
+	buf_free(&body);
+}
+
+/* A socket of its own making, in a client's place: does the vault speak to it? */
+static void own_socket(void)
+{
+	char answer[64];
+	int pair[2];
+
+	if (syscall(SYS_socketpair, AF_UNIX, SOCK_SEQPACKET, 0, pair)) /* not in its table: ends here */
+		return;
+	forge(pair[0], WIRE_HELLO, ROLE_NATIVE, 3);
+	attempt("a socket of its own", recv(pair[1], answer, sizeof(answer), 0));
+}
+
+static void garbage(void)
+{
+	uint8_t b[600];
+
+	for (unsigned i = 0; i < 2000; i++) {
+		for (size_t k = 0; k < sizeof(b); k++)
+			b[k] = (uint8_t)(i * 31 + k * k);
+		b[0] = CHAN_ROLE;
+		put_le32(b + 1, WIRE_MAGIC);
+		send(FD_GATE_VAULT, b, i % sizeof(b) + 1, MSG_NOSIGNAL);
+	}
+	for (uint32_t i = 0; i < 70000; i += 997)
+		forge(-1, WIRE_STATUS, ROLE_NATIVE, i);
+	/* Descriptors that are no sockets, and the listener itself. */
+	forge(FD_CONFIG, WIRE_HELLO, ROLE_NATIVE, 4);
+	forge(FD_GATE_LISTEN, WIRE_HELLO, ROLE_NATIVE, 5);
+	log_msg(LOG_ERROR, "evil: garbage sent");
+}
+
+static void obey(char what, int client)
+{
+	switch (what) {
+	case 'o':
+		attempt("a file", open("/etc/passwd", O_RDONLY | O_CLOEXEC));
+		break;
+	case 's':
+		attempt("the network", socket(AF_INET, SOCK_STREAM, 0));
+		break;
+	case 'e':
+		attempt("a program", execl("/bin/true", "true", (char *)NULL));
+		break;
+	case 'f':
+		attempt("a process", syscall(SYS_fork));
+		break;
+	case 'm':
+		attempt("code", mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0);
+		break;
+	case 'p':
+		attempt("another's memory", syscall(SYS_process_vm_readv, 1, NULL, 0, NULL, 0, 0));
+		break;
+	case 'k':
+		attempt("another's life", kill(1, SIGWINCH));
+		break;
+	case 'w':
+		attempt("a file by descriptor", syscall(SYS_pwrite64, FD_CONFIG, "x", 1, 0));
+		break;
+	case 'u':
+		own_socket();
+		break;
+	case 'g':
+		garbage();
+		break;
+	case 'q': /* for a client that may not: what the vault answers goes to that client */
+		forge(client, WIRE_HELLO, ROLE_NATIVE, 1);
+		forge(-1, WIRE_TARGET_INFO, ROLE_NATIVE, 1);
+		break;
+	case 'a': /* as if it had come by the other protocol */
+		forge(client, WIRE_HELLO, ROLE_AESM, 2);
+		break;
+	}
+}
+
+static bool from_parent(void)
+{
+	static struct message in;
+	bool on;
+
+	if (channel_recv(FD_PARENT, &in, NULL))
+		return false;
+	if (in.kind == CHAN_PING)
+		channel_send(FD_PARENT, CHAN_PONG, NULL, 0, NULL, 0, NULL);
+	on = in.kind != CHAN_STOP;
+	message_close(&in);
+	return on;
+}
+
+int gate_main(const struct config *c)
+{
+	bool on = true;
+
+	(void)c;
+	channel_send(FD_PARENT, CHAN_READY, NULL, 0, NULL, 0, NULL);
+	while (on) {
+		struct pollfd f[2] = { { .fd = FD_PARENT, .events = POLLIN },
+				       { .fd = FD_GATE_LISTEN, .events = POLLIN } };
+		char what;
+		int fd;
+
+		poll(f, 2, -1);
+		if (f[0].revents)
+			on = from_parent();
+		if (!(f[1].revents & POLLIN))
+			continue;
+		fd = accept4(FD_GATE_LISTEN, NULL, NULL, SOCK_CLOEXEC);
+		if (fd >= 0 && recv(fd, &what, 1, 0) == 1)
+			obey(what, fd);
+		if (fd >= 0)
+			close(fd);
+	}
+	return 0;
+}

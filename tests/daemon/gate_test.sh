@@ -1,0 +1,58 @@
+# A gate in the wrong hands gets no key, file, process or network, and no answer
+# that the policy refuses: evil/gate.c.
+# no-asan: the roles' tables of system calls do not have the sanitizer's
+. tests/tap.sh
+. tests/daemon/daemon.sh
+[ -x "$BUILD/tests/daemon/bawnd-evil" ] || skip_all "bawnd-evil is not built"
+daemon_setup
+daemon_policy "[native]" "allow certify uid=$uid" "[aesm]"
+"$BUILD/tests/daemon/bawnd-evil" --config "$tmp/bawnd.conf" --foreground >>"$tmp/log" 2>&1 </dev/null &
+daemon=$!
+for _ in $(seq 100); do grep -q serving "$tmp/log" && break; sleep 0.1; done
+sleep 1 # its policy and its enclaves
+
+# tell LETTER: have it do that; print type and code of each answer that comes back.
+tell() {
+	python3 -c 'import socket,struct,sys
+s=socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.settimeout(3); s.connect(sys.argv[1]); s.send(sys.argv[2].encode())
+try:
+    while True:
+        d=s.recv(65536)
+        if not d: break
+        print("answer", *struct.unpack_from("<HH", d, 4))
+except OSError: pass' "$BAWN_SOCKET" "$1"
+}
+died() { # LETTER SYSCALL NAME
+	local before
+	before=$(grep -c "gate: made system call $2," "$tmp/log")
+	tell "$1" >/dev/null
+	for _ in $(seq 50); do [ "$(grep -c "gate: made system call $2," "$tmp/log")" != "$before" ] && break; sleep 0.1; done
+	ok "$3: ended for it" test "$(grep -c "gate: made system call $2," "$tmp/log")" != "$before"
+	for _ in $(seq 50); do [ -n "$(role gate)" ] && break; sleep 0.1; done
+	sleep 0.3
+}
+died o 257 "opening a file"
+died s 41 "a network socket"
+died e 59 "executing a program"
+died f 57 "a new process"
+died m 9 "executable memory"
+died p 310 "another's memory"
+died k 62 "killing another"
+died w 18 "writing by descriptor"
+died u 53 "a socket of its own"
+is "$(grep -c SUCCEEDED "$tmp/log")" 0 "nothing of it succeeded"
+
+a=$(tell q)
+like "$a" '^answer 1 0$' "in a client's name: the vault answers that client"
+like "$a" '^answer 3 3$' "and refuses it what the policy does"
+is "$(tell a)" "" "by another protocol than the socket's: nothing"
+before=$(role vault)
+tell g >/dev/null
+for _ in $(seq 50); do grep -q 'garbage sent' "$tmp/log" && break; sleep 0.1; done
+sleep 0.5
+like "$(tell q)" '^answer 3 3$' "after garbage the vault still answers, and still refuses"
+is "$(role vault)" "$before" "it is the same one"
+kill "$daemon"
+wait "$daemon"
+is $? 0 "and all of it ends well"
+tap_done

@@ -1,0 +1,7 @@
+# bawnd with a gate that misbehaves on request, in the honest one's place.
+EVIL := $(BUILD)/tests/daemon/bawnd-evil
+$(EVIL): $(call obj,tests/daemon/evil/gate.c $(filter-out src/daemon/gate%,$(DAEMON_SRC))) $(INTERNAL)
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+tests: $(EVIL)
