@@ -42,6 +42,17 @@ static bool place_fds(const int *fds, size_t n)
 	return syscall(SYS_close_range, FD_PARENT + (unsigned)n, ~0u, 0) == 0;
 }
 
+/* Standard input and outputs are the parent's, perhaps a terminal or a file: roles have the channel. */
+static bool close_stdio(void)
+{
+	int fd = open("/dev/null", O_RDWR);
+
+	for (int i = 0; fd >= 0 && i <= STDERR_FILENO; i++)
+		if (dup2(fd, i) < 0)
+			return false;
+	return fd >= 0;
+}
+
 /* For good: groups, then group, then user, each of them all three (setuid(7)). */
 static bool become(const struct conf_user *u)
 {
@@ -91,7 +102,7 @@ _Noreturn static void child(const struct config *c, enum process r, const int *f
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (r == PROC_VAULT)
 		setrlimit(RLIMIT_MEMLOCK, &lock); /* as root; others stay with what they have */
-	if (!place_fds(fds, nfds) || (c->separate && !become(&c->user[as])))
+	if (!close_stdio() || !place_fds(fds, nfds) || (c->separate && !become(&c->user[as])))
 		_exit(71);
 	/* Dies with the parent, however that ends. After setresuid, which forgets it. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

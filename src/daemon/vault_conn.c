@@ -32,11 +32,15 @@ static const struct conf_socket *socket_of(const struct vault *v, int fd)
 	static const char abstract[] = "\0sgx_aesm_socket_base";
 	struct sockaddr_un a = { 0 };
 	socklen_t n = sizeof(a), type_n = sizeof(int);
-	int type = 0;
+	int type = 0, listens = 1;
 
 	if (getsockname(fd, (struct sockaddr *)&a, &n) || a.sun_family != AF_UNIX ||
 	    n <= offsetof(struct sockaddr_un, sun_path) ||
 	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_n))
+		return NULL;
+	/* A listener has the address too, and the credentials of who made it listen: the parent. */
+	type_n = sizeof(int);
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &type_n) || listens)
 		return NULL;
 	for (uint32_t i = 0; i < v->config->nsockets; i++) {
 		const struct conf_socket *s = &v->config->sockets[i];
@@ -146,8 +150,8 @@ struct conn *conn_take(struct vault *v, const struct role_request *r, int fd)
 
 	if (r->conn >= v->config->connections || (fd >= 0 && !known)) {
 		if (fd >= 0) {
+			/* Closed and no more: it may be a listener, and end for everybody. */
 			log_msg(LOG_WARN, "a socket from the gate that is no client's of ours");
-			shutdown(fd, SHUT_RDWR);
 			close(fd);
 		}
 		return NULL;

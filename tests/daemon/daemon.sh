@@ -82,7 +82,7 @@ daemon_wait() {
 	return 1
 }
 daemon_start() {
-	"$BUILD/bawnd" --config "$tmp/bawnd.conf" --foreground "$@" >>"$tmp/log" 2>&1 </dev/null &
+	"${BAWND-$BUILD/bawnd}" --config "$tmp/bawnd.conf" --foreground "$@" >>"$tmp/log" 2>&1 </dev/null &
 	daemon=$!
 	daemon_wait
 }

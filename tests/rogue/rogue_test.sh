@@ -1,0 +1,88 @@
+# A gate in the wrong hands (gate.c): it gets no file, device, process or network,
+# nobody's rights, and no answer that the policy refuses; and hurts nobody else.
+# no-asan: the roles' tables of system calls do not have the sanitizer's
+. tests/tap.sh
+BAWND=$BUILD/tests/rogue/bawnd
+. tests/daemon/daemon.sh
+[ -x "$BAWND" ] || skip_all "no such build of bawnd"
+command -v python3 >/dev/null || skip_all "python3 is not here"
+daemon_setup
+daemon_policy "[native]" "allow status,provision uid=$uid" "allow quote uid=$uid" "allow administer uid=$uid" "[aesm]"
+starts "it starts, with a gate that obeys clients"
+
+cat >"$tmp/tell.py" <<'END'
+import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+s.settimeout(20)
+s.connect(sys.argv[1])
+s.send(b"ROGUE " + sys.argv[2].encode())
+try:
+    d = s.recv(65536)
+except OSError:
+    d = b""
+print(d[32:].rstrip(b"\0").decode() if d else "gone")
+END
+tell() { out=$(python3 "$tmp/tell.py" "$BAWN_SOCKET" "$1" 2>&1); }
+vault=$(role vault)
+policy=$("$bawn" daemon policy show)
+
+# Nothing changed, and it serves whom it should.
+untouched() { # AFTER WHAT
+	local now
+	WAIT=serving daemon_wait
+	now=$("$bawn" daemon policy show)
+	is "$now" "$policy" "after $1 the policy is what it was"
+	is "$(role vault)" "$vault" "... the vault lives"
+	is "$("$bawn" daemon grant --list --json | tr -d ' \n')" "[]" "... nothing is granted"
+	ok "... quotes are to be had" "$ask" quote "$tmp/quote"
+}
+
+# ---- the system ----
+
+tell nothing
+is "$out" "no such attempt" "the gate does as it is told"
+tell descriptors
+is "$out" "nothing but sockets" "it was given nothing but sockets"
+# All of them are tried in the sandbox alone; some in the service, where the gate has to come back.
+while read -r line; do
+	case $line in
+	"ok "*) ok "in the sandbox: ${line#* - }" true ;;
+	"not ok "*) ok "in the sandbox: ${line#* - }" false ;;
+	esac
+done < <("$BUILD/tests/rogue/sandbox")
+for what in open inet exec; do
+	tell "$what"
+	case $out in
+	gone | *"Operation not permitted"* | *"Permission denied"*) ok "$what: $out" true ;;
+	*) ok "$what: $out" false ;;
+	esac
+	WAIT=serving daemon_wait
+done
+like "$(cat "$tmp/log")" 'gate.*(system call|seccomp|not allowed)' "the log names the system calls"
+untouched "forbidden system calls"
+
+# ---- the vault's trust ----
+
+for what in as-listener as-parent as-vault as-config as-null as-nobody; do
+	tell "$what"
+	like "$out" '^(sent|not sent)' "a grant in the name of $what"
+done
+untouched "requests in others' names"
+for what in vault-messages vault-kinds vault-garbage; do
+	tell "$what"
+	like "$out" '^(sent|not sent|gone)' "$what"
+done
+untouched "what is not the gate's to say to the vault"
+for what in parent-messages parent-kinds parent-garbage; do
+	tell "$what"
+	like "$out" '^(sent|not sent|gone)' "$what"
+done
+untouched "what is not the gate's to say to the parent"
+ok "the policy is not locked" test -z "$("$bawn" daemon policy show | grep locked)"
+
+daemon_stop
+exits 0 "the record is sound" "$bawn" daemon audit verify --dir "$tmp/audit"
+exits 3 "and nothing in it is the gate's" "$bawn" daemon audit search --dir "$tmp/audit" event=grant
+ok "... in no words either" test -z "$(grep -l 'forged by the gate' "$tmp"/audit/*.log)"
+ok "it left no file" test ! -e /tmp/rogue-gate
+tap_done

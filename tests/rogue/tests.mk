@@ -1,0 +1,9 @@
+# bawnd with a gate that does what a client tells it to, and its sandbox by itself, for rogue_test.sh.
+ROGUE := $(BUILD)/tests/rogue/bawnd $(BUILD)/tests/rogue/sandbox
+$(BUILD)/tests/rogue/bawnd: $(call obj,$(wildcard src/daemon/*.c) tests/rogue/gate.c)
+$(BUILD)/tests/rogue/sandbox: $(call obj,$(filter-out src/daemon/main.c,$(wildcard src/daemon/*.c)) tests/rogue/gate.c tests/rogue/sandbox.c)
+$(ROGUE): $(INTERNAL)
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS_ALL) -Wl,--wrap=wire_request_decode -o $@ $(filter %.o,$^) $(INTERNAL) $(LDLIBS_ALL)
+tests: $(ROGUE)
