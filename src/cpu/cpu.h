@@ -293,6 +293,36 @@ void cpu_provision_key(const struct cpu_platform *p, const uint8_t mrsigner[32],
 		       const struct isa_attributes *masked, const struct isa_attributes *mask,
 		       uint32_t masked_misc, uint32_t miscmask, uint8_t out[16]);
 
+/* ======================= raw system calls ======================= */
+
+/*
+ * The engine, and what `bawn emulate` injects, make their system calls
+ * themselves: they run where errno belongs to whoever was interrupted, and under
+ * names that they interpose. Result or -errno.
+ */
+static inline long cpu_syscall6(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
+				uint64_t e, uint64_t f)
+{
+	register uint64_t r10 __asm__("r10") = d;
+	register uint64_t r8 __asm__("r8") = e;
+	register uint64_t r9 __asm__("r9") = f;
+	long ret;
+
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+static inline long cpu_syscall(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+	return cpu_syscall6(nr, a, b, c, d, 0, 0);
+}
+static inline bool cpu_syscall_failed(long ret)
+{
+	return (unsigned long)ret > -4096ul;
+}
+
 /* ======================= the engine ======================= */
 
 /*

@@ -90,36 +90,6 @@
 #include <signal.h>
 #include <sys/syscall.h>
 
-/* ======================= raw system calls ======================= */
-
-/*
- * The engine makes its system calls itself: it runs where errno belongs to
- * whoever was interrupted, under names that it interposes, and later in a
- * front end without a C library. Result or -errno.
- */
-static inline long cpu_syscall6(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
-				uint64_t e, uint64_t f)
-{
-	register uint64_t r10 __asm__("r10") = d;
-	register uint64_t r8 __asm__("r8") = e;
-	register uint64_t r9 __asm__("r9") = f;
-	long ret;
-
-	__asm__ volatile("syscall"
-			 : "=a"(ret)
-			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-			 : "rcx", "r11", "memory");
-	return ret;
-}
-static inline long cpu_syscall(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
-{
-	return cpu_syscall6(nr, a, b, c, d, 0, 0);
-}
-static inline bool cpu_syscall_failed(long ret)
-{
-	return (unsigned long)ret > -4096ul;
-}
-
 /* ======================= the kernel's signal ABI ======================= */
 
 /* struct sigcontext_64 of asm/sigcontext.h. */

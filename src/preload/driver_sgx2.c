@@ -29,56 +29,49 @@ static long ended(int r, uint64_t *result)
 
 /* ---- RESTRICT_PERMISSIONS ---- */
 
-static long restrict_page(struct cpu_epc *epc, uint64_t offset, struct modify *m)
+static bool permissions_valid(uint64_t what)
+{
+	return !(what & ~SECINFO_RWX) && !(what & SECINFO_W && !(what & SECINFO_R));
+}
+
+static long restrict_page(struct cpu_epc *epc, uint64_t offset, const struct cpu_epcm *page,
+			  struct modify *m)
 {
 	const struct isa_secinfo si = { .flags = m->what };
-	struct cpu_epcm page;
 	struct cpu_fault f;
 
-	if (!cpu_epcm_get(epc, offset, &page) || !page.valid)
-		return -EFAULT;
-	if (page.pt != PT_REG)
+	if (page->pt != PT_REG)
 		return -EINVAL;
 	return ended(cpu_emodpr(epc, offset, &si, &f), &m->result);
 }
 
-long driver_restrict(struct cpu_epc *epc, uint64_t arg)
-{
-	struct modify m;
-	long r = ready(epc);
-
-	if (r)
-		return r;
-	if (driver_get(&m, arg, sizeof(m)))
-		return -EFAULT;
-	if (!driver_range_valid(epc, m.offset, m.length) || m.what & ~SECINFO_RWX ||
-	    (m.what & SECINFO_W && !(m.what & SECINFO_R)) || m.result || m.count)
-		return -EINVAL;
-	while (m.count < m.length && (r = restrict_page(epc, m.offset + m.count, &m)) == 0)
-		m.count += ISA_PAGE;
-	return driver_put(arg, &m, sizeof(m)) ? -EFAULT : r;
-}
-
 /* ---- MODIFY_TYPES ---- */
 
-static long modify_page(struct cpu_epc *epc, uint64_t offset, struct modify *m)
+static bool type_valid(uint64_t what)
+{
+	return what == PT_TCS || what == PT_TRIM;
+}
+
+static long modify_page(struct cpu_epc *epc, uint64_t offset, const struct cpu_epcm *page,
+			struct modify *m)
 {
 	const struct isa_secinfo si = { .flags = SECINFO_OF_PT(m->what) };
-	struct cpu_epcm page;
 	struct cpu_fault f;
 
-	if (!cpu_epcm_get(epc, offset, &page) || !page.valid)
-		return -EFAULT;
-	if (page.pt != PT_REG && !(page.pt == PT_TCS && m->what == PT_TRIM))
+	if (page->pt != PT_REG && !(page->pt == PT_TCS && m->what == PT_TRIM))
 		return -EINVAL;
 	/* A TCS is mapped read-write: the page must have been vetted for that. */
-	if (page.pt == PT_REG && m->what == PT_TCS && ~page.most & (SECINFO_R | SECINFO_W))
+	if (page->pt == PT_REG && m->what == PT_TCS && ~page->most & (SECINFO_R | SECINFO_W))
 		return -EPERM;
 	return ended(cpu_emodt(epc, offset, &si, &f), &m->result);
 }
 
-long driver_modify(struct cpu_epc *epc, uint64_t arg)
+/* ---- both: page by page until one fails; count and result are told in any case ---- */
+
+static long modify(struct cpu_epc *epc, uint64_t arg, bool (*valid)(uint64_t what),
+		   long (*one)(struct cpu_epc *, uint64_t, const struct cpu_epcm *, struct modify *))
 {
+	struct cpu_epcm page;
 	struct modify m;
 	long r = ready(epc);
 
@@ -86,14 +79,27 @@ long driver_modify(struct cpu_epc *epc, uint64_t arg)
 		return r;
 	if (driver_get(&m, arg, sizeof(m)))
 		return -EFAULT;
-	if (!driver_range_valid(epc, m.offset, m.length) || m.what & ~UINT64_C(0xff) || m.result ||
-	    m.count)
+	if (!driver_range_valid(epc, m.offset, m.length) || !valid(m.what) || m.result || m.count)
 		return -EINVAL;
-	if (m.what != PT_TCS && m.what != PT_TRIM)
-		r = -EINVAL;
-	while (!r && m.count < m.length && (r = modify_page(epc, m.offset + m.count, &m)) == 0)
+	while (m.count < m.length) {
+		uint64_t offset = m.offset + m.count;
+
+		r = cpu_epcm_get(epc, offset, &page) && page.valid ? one(epc, offset, &page, &m) : -EFAULT;
+		if (r)
+			break;
 		m.count += ISA_PAGE;
+	}
 	return driver_put(arg, &m, sizeof(m)) ? -EFAULT : r;
+}
+
+long driver_restrict(struct cpu_epc *epc, uint64_t arg)
+{
+	return modify(epc, arg, permissions_valid, restrict_page);
+}
+
+long driver_modify(struct cpu_epc *epc, uint64_t arg)
+{
+	return modify(epc, arg, type_valid, modify_page);
 }
 
 /* ---- REMOVE_PAGES ---- */

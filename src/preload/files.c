@@ -84,7 +84,13 @@ bool file_is_known(int fd)
 
 bool file_is_hidden(int fd)
 {
-	return bit_of(hidden, fd);
+	if (!bit_of(hidden, fd))
+		return false;
+	if (file_kind_of(fd) == FILE_ENCLAVE)
+		return true;
+	/* It was closed behind our back, and the number is another file's by now. */
+	set_bit(hidden, fd, false);
+	return false;
 }
 
 /* Let fd stand for e, or for nothing; the enclave that goes by this, to be freed, or NULL. */

@@ -2,14 +2,14 @@
  * preload: what `bawn emulate` injects into a program so that it finds an SGX
  * machine. Three layers, the upper ones knowing the lower:
  *
- *   names.c                 the C library's names, interposed
+ *   names*.c                the C library's names, interposed
  *   files.c, maps.c         which descriptors and mappings are emulated ones
  *   driver*.c, isgx.c       what the Linux drivers do, on an emulated EPC
  *
  * and beside them pool.c (how much EPC there is, over all processes), auxv.c
  * and vdso.c (how programs find the entry function), settings.c, start.c.
  *
- * All but names.c (and the CPU's signal_names.c) is linked with a small C
+ * All but names*.c (and the CPU's signal_names.c) is linked with a small C
  * library of its own (libc.c) and calls nothing of the host's: a front end that
  * catches system calls instead of names would use the same lower layers.
  * Functions of them answer as system calls do: a result, or -errno.
@@ -19,24 +19,15 @@
 
 #include "cpu/cpu.h"
 
-/* ---- system calls ---- */
+/* ---- system calls, by a shorter name ---- */
 
 static inline long raw(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
 {
-	register uint64_t r10 __asm__("r10") = d;
-	register uint64_t r8 __asm__("r8") = e;
-	register uint64_t r9 __asm__("r9") = f;
-	long ret;
-
-	__asm__ volatile("syscall"
-			 : "=a"(ret)
-			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-			 : "rcx", "r11", "memory");
-	return ret;
+	return cpu_syscall6(nr, a, b, c, d, e, f);
 }
 static inline bool raw_failed(long ret)
 {
-	return (unsigned long)ret > -4096ul;
+	return cpu_syscall_failed(ret);
 }
 
 /* ---- settings.c ---- */

@@ -77,6 +77,8 @@ static bool read_real(const Elf64_Ehdr *ehdr, struct real *r)
 
 /* ---- the image under construction ---- */
 
+enum { S_NULL, S_HASH, S_DYNSYM, S_DYNSTR, S_VERSYM, S_VERDEF, S_DYNAMIC, S_TEXT, S_SHSTRTAB, SECTIONS };
+
 struct image {
 	uint8_t *p;
 	size_t n; /* so far */
@@ -85,6 +87,7 @@ struct image {
 	uint32_t symbols; /* the null one included */
 	char names[2048];
 	uint32_t names_size;
+	Elf64_Shdr section[SECTIONS];
 };
 
 /* Room for n bytes, aligned; their offset. */
@@ -207,9 +210,9 @@ static uint64_t add_versions(struct image *m, uint64_t *definitions, size_t *siz
 	return add(m, of, m->symbols * sizeof(of[0]), 8);
 }
 
-enum { S_NULL, S_HASH, S_DYNSYM, S_DYNSTR, S_VERSYM, S_VERDEF, S_DYNAMIC, S_TEXT, S_SHSTRTAB, SECTIONS };
+/* ---- sections ---- */
 
-/* Name, type and so on of each; addresses and sizes come as they are known. */
+/* All but what is code, names and addresses follow from the order in the image. */
 static const char section_names[] = "\0.hash\0.dynsym\0.dynstr\0.gnu.version\0.gnu.version_d\0.dynamic\0.text\0"
 				    ".shstrtab";
 
@@ -222,85 +225,94 @@ static uint32_t section_name(int k)
 	return (uint32_t)(p - section_names);
 }
 
+static void section(struct image *m, int k, uint32_t type, uint64_t at, uint64_t size, uint32_t link,
+		    uint32_t info, uint64_t entry)
+{
+	m->section[k] = (Elf64_Shdr){
+		.sh_name = section_name(k), .sh_type = type, .sh_addr = k == S_SHSTRTAB ? 0 : at,
+		.sh_flags = (k == S_SHSTRTAB ? 0 : SHF_ALLOC) | (k == S_TEXT ? SHF_EXECINSTR : 0),
+		.sh_offset = at, .sh_size = size, .sh_link = link, .sh_info = info, .sh_addralign = 8,
+		.sh_entsize = entry,
+	};
+}
+
+/* Tables whose content does not depend on where others are, and the code. */
+static void add_content(struct image *m)
+{
+	uint64_t at, definitions;
+	size_t size;
+
+	at = add_hash(m, &size);
+	section(m, S_HASH, SHT_HASH, at, size, S_DYNSYM, 0, 4);
+	at = add_versions(m, &definitions, &size);
+	section(m, S_VERSYM, SHT_GNU_versym, at, m->symbols * 2, S_DYNSYM, 0, 2);
+	section(m, S_VERDEF, SHT_GNU_verdef, definitions, size, S_DYNSTR, 2, 0);
+	at = (m->n + JUMP_SIZE - 1) & ~(uint64_t)(JUMP_SIZE - 1);
+	add_jumps(m, S_TEXT);
+	section(m, S_TEXT, SHT_PROGBITS, at, m->n - at, 0, 0, 0);
+	at = add(m, m->symbol, m->symbols * sizeof(m->symbol[0]), 8);
+	section(m, S_DYNSYM, SHT_DYNSYM, at, m->symbols * sizeof(m->symbol[0]), S_DYNSTR, 1,
+		sizeof(m->symbol[0]));
+}
+
+static void add_dynamic(struct image *m)
+{
+	const uint64_t soname = add_name(m, SONAME), names = add(m, m->names, m->names_size, 8);
+	const Elf64_Dyn dyn[] = {
+		{ DT_SONAME, { soname } },
+		{ DT_HASH, { m->section[S_HASH].sh_addr } },
+		{ DT_STRTAB, { names } },
+		{ DT_SYMTAB, { m->section[S_DYNSYM].sh_addr } },
+		{ DT_STRSZ, { m->names_size } },
+		{ DT_SYMENT, { sizeof(Elf64_Sym) } },
+		{ DT_VERSYM, { m->section[S_VERSYM].sh_addr } },
+		{ DT_VERDEF, { m->section[S_VERDEF].sh_addr } },
+		{ DT_VERDEFNUM, { 2 } },
+		{ DT_NULL, { 0 } },
+	};
+
+	section(m, S_DYNSTR, SHT_STRTAB, names, m->names_size, 0, 0, 0);
+	section(m, S_DYNAMIC, SHT_DYNAMIC, add(m, dyn, sizeof(dyn), 8), sizeof(dyn), S_DYNSTR, 0,
+		sizeof(dyn[0]));
+}
+
+static void add_headers(struct image *m, uint64_t sections)
+{
+	const Elf64_Shdr *dynamic = &m->section[S_DYNAMIC];
+	const struct {
+		Elf64_Ehdr e;
+		Elf64_Phdr p[2];
+	} head = {
+		.e = {
+			.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
+			.e_type = ET_DYN, .e_machine = EM_X86_64, .e_version = EV_CURRENT,
+			.e_phoff = sizeof(Elf64_Ehdr), .e_shoff = sections, .e_ehsize = sizeof(Elf64_Ehdr),
+			.e_phentsize = sizeof(Elf64_Phdr), .e_phnum = 2, .e_shentsize = sizeof(Elf64_Shdr),
+			.e_shnum = SECTIONS, .e_shstrndx = S_SHSTRTAB,
+		},
+		.p = {
+			{ .p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_filesz = m->n, .p_memsz = m->n,
+			  .p_align = ISA_PAGE },
+			{ .p_type = PT_DYNAMIC, .p_flags = PF_R, .p_offset = dynamic->sh_offset,
+			  .p_vaddr = dynamic->sh_addr, .p_paddr = dynamic->sh_addr,
+			  .p_filesz = dynamic->sh_size, .p_memsz = dynamic->sh_size, .p_align = 8 },
+		},
+	};
+
+	memcpy(m->p, &head, sizeof(head));
+}
+
 static void fill(struct image *m, const void *real)
 {
-	const uint64_t phdrs = sizeof(Elf64_Ehdr);
-	Elf64_Shdr s[SECTIONS] = { { 0 } };
-	Elf64_Dyn dyn[10];
-	Elf64_Ehdr e = { 0 };
-	size_t size, defs;
-	uint64_t at;
-
 	room(m, sizeof(Elf64_Ehdr) + 2 * sizeof(Elf64_Phdr), 8);
 	m->names_size = 1;
 	m->symbols = 1;
 	add_symbols(m, real);
-	at = add_hash(m, &size);
-	s[S_HASH] = (Elf64_Shdr){ .sh_type = SHT_HASH, .sh_addr = at, .sh_size = size, .sh_link = S_DYNSYM, .sh_entsize = 4 };
-	at = add_versions(m, &s[S_VERDEF].sh_addr, &defs);
-	s[S_VERSYM] = (Elf64_Shdr){ .sh_type = SHT_GNU_versym, .sh_addr = at, .sh_size = m->symbols * 2,
-				    .sh_link = S_DYNSYM, .sh_entsize = 2 };
-	s[S_VERDEF].sh_type = SHT_GNU_verdef;
-	s[S_VERDEF].sh_size = defs;
-	s[S_VERDEF].sh_link = S_DYNSTR;
-	s[S_VERDEF].sh_info = 2;
-	at = add_name(m, SONAME);
-	dyn[1] = (Elf64_Dyn){ DT_SONAME, { at } };
-	at = m->n;
-	add_jumps(m, S_TEXT);
-	s[S_TEXT] = (Elf64_Shdr){ .sh_type = SHT_PROGBITS, .sh_flags = SHF_ALLOC | SHF_EXECINSTR, .sh_addr = (at + 15) & ~UINT64_C(15) };
-	s[S_TEXT].sh_size = m->n - s[S_TEXT].sh_addr;
-	at = add(m, m->symbol, m->symbols * sizeof(m->symbol[0]), 8);
-	s[S_DYNSYM] = (Elf64_Shdr){ .sh_type = SHT_DYNSYM, .sh_addr = at, .sh_size = m->symbols * sizeof(m->symbol[0]),
-				    .sh_link = S_DYNSTR, .sh_info = 1, .sh_entsize = sizeof(m->symbol[0]) };
-	at = add(m, m->names, m->names_size, 8);
-	s[S_DYNSTR] = (Elf64_Shdr){ .sh_type = SHT_STRTAB, .sh_addr = at, .sh_size = m->names_size };
-	dyn[0] = (Elf64_Dyn){ DT_HASH, { s[S_HASH].sh_addr } };
-	dyn[2] = (Elf64_Dyn){ DT_STRTAB, { s[S_DYNSTR].sh_addr } };
-	dyn[3] = (Elf64_Dyn){ DT_SYMTAB, { s[S_DYNSYM].sh_addr } };
-	dyn[4] = (Elf64_Dyn){ DT_STRSZ, { m->names_size } };
-	dyn[5] = (Elf64_Dyn){ DT_SYMENT, { sizeof(Elf64_Sym) } };
-	dyn[6] = (Elf64_Dyn){ DT_VERSYM, { s[S_VERSYM].sh_addr } };
-	dyn[7] = (Elf64_Dyn){ DT_VERDEF, { s[S_VERDEF].sh_addr } };
-	dyn[8] = (Elf64_Dyn){ DT_VERDEFNUM, { 2 } };
-	dyn[9] = (Elf64_Dyn){ DT_NULL, { 0 } };
-	at = add(m, dyn, sizeof(dyn), 8);
-	s[S_DYNAMIC] = (Elf64_Shdr){ .sh_type = SHT_DYNAMIC, .sh_addr = at, .sh_size = sizeof(dyn),
-				     .sh_link = S_DYNSTR, .sh_entsize = sizeof(dyn[0]) };
-	at = add(m, section_names, sizeof(section_names), 8);
-	s[S_SHSTRTAB] = (Elf64_Shdr){ .sh_type = SHT_STRTAB, .sh_addr = at, .sh_size = sizeof(section_names) };
-	for (int i = 1; i < SECTIONS; i++) {
-		s[i].sh_name = section_name(i);
-		s[i].sh_offset = s[i].sh_addr;
-		s[i].sh_addralign = 8;
-		if (i == S_SHSTRTAB)
-			s[i].sh_addr = 0;
-		else
-			s[i].sh_flags |= SHF_ALLOC;
-	}
-	at = add(m, s, sizeof(s), 8);
-	memcpy(e.e_ident, ELFMAG, SELFMAG);
-	e.e_ident[EI_CLASS] = ELFCLASS64;
-	e.e_ident[EI_DATA] = ELFDATA2LSB;
-	e.e_ident[EI_VERSION] = EV_CURRENT;
-	e.e_type = ET_DYN;
-	e.e_machine = EM_X86_64;
-	e.e_version = EV_CURRENT;
-	e.e_phoff = phdrs;
-	e.e_shoff = at;
-	e.e_ehsize = sizeof(e);
-	e.e_phentsize = sizeof(Elf64_Phdr);
-	e.e_phnum = 2;
-	e.e_shentsize = sizeof(Elf64_Shdr);
-	e.e_shnum = SECTIONS;
-	e.e_shstrndx = S_SHSTRTAB;
-	memcpy(m->p, &e, sizeof(e));
-	memcpy(m->p + phdrs, (Elf64_Phdr[]){
-		{ .p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_filesz = m->n, .p_memsz = m->n, .p_align = ISA_PAGE },
-		{ .p_type = PT_DYNAMIC, .p_flags = PF_R, .p_offset = s[S_DYNAMIC].sh_offset,
-		  .p_vaddr = s[S_DYNAMIC].sh_addr, .p_paddr = s[S_DYNAMIC].sh_addr, .p_filesz = sizeof(dyn),
-		  .p_memsz = sizeof(dyn), .p_align = 8 } },
-	       2 * sizeof(Elf64_Phdr));
+	add_content(m);
+	add_dynamic(m);
+	section(m, S_SHSTRTAB, SHT_STRTAB, add(m, section_names, sizeof(section_names), 8),
+		sizeof(section_names), 0, 0, 0);
+	add_headers(m, add(m, m->section, sizeof(m->section), 8));
 }
 
 void *vdso_make(const void *real)
