@@ -279,12 +279,14 @@ STATIC_LDFLAGS = -static -nostartfiles -Wl,-pie,--no-dynamic-linker,-z,text,-z,r
                  $(MUSL)/rcrt1.o $(MUSL)/crti.o $(MUSL)/crtn.o
 static_make = deps=$$(tools/static-deps) && $(MAKE) BUILD=$(BUILD)/static CC=musl-gcc ENCLAVE_CC=gcc \
               CFLAGS="-isystem $$deps/include" LDFLAGS="$(STATIC_LDFLAGS) -L$$deps/lib"
-static:                         ## build/static/bawn, against musl, and nothing else
+static:                         ## build/static/bawn and bawnd, against musl, and nothing else
 	+$(static_make) VARIANT=static static-run
-static-run: cli
-	@! readelf -lW $(CLI) | grep -q INTERP || { echo "$(CLI) has an interpreter"; exit 1; }
-	@! readelf -dW $(CLI) | grep NEEDED
-	$(CLI) --version
+static-run: cli daemon
+	@for p in $(CLI) $(DAEMON); do \
+		! readelf -lW $$p | grep -q INTERP || { echo "$$p has an interpreter"; exit 1; }; \
+		! readelf -dW $$p | grep NEEDED || exit 1; \
+		$$p --version || exit 1; \
+	done
 	$(PROVE) $(wildcard tests/cli/*_test.sh) tests/cpu/emu_platform_test.sh
 check-static:                   ## all tests, against musl
 	+$(static_make) VARIANT=static check-static-run

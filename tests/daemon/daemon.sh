@@ -1,7 +1,7 @@
 # For the tests of bawnd: a platform, a fab, a configuration and a daemon of the
 # test's own. As root each role has its own user, as in production; else all is
 # the tester's. `. tests/tap.sh` first.
-# shellcheck shell=bash disable=SC2034
+# shellcheck shell=bash disable=SC2034,SC2154,SC2120
 [ -x "$BUILD/bawnd" ] || skip_all "there is no bawnd"
 ask=$PWD/$BUILD/tests/daemon/client_prog
 run=$tmp/run
