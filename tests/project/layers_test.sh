@@ -8,7 +8,7 @@ below() { # FOLDER: the folders that its files may include from
 	isa) echo base ;;
 	crypto) echo base isa ;;
 	image | cpu | attest | wire) echo base isa crypto ;;
-	dev) echo base isa crypto image cpu ;;
+	dev) echo base isa crypto image cpu wire ;;
 	authority) echo base isa crypto attest wire ;;
 	host | ae) echo base isa crypto image cpu attest wire dev ;;
 	fab | attester) echo base isa crypto image cpu attest wire dev host ae ;;
