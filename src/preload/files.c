@@ -24,7 +24,7 @@
 #define PROVISION_MAGIC "BAWNPRV\n"
 #define ISGX_MAGIC "BAWNISG\n"
 #define MAGIC_SIZE 8
-#define TRACKED 65536 /* descriptors; higher ones are recognised, but not missed when closed */
+#define TRACKED 65536 /* descriptors; higher ones are looked at each time, and not missed when closed */
 #define HIDDEN_FROM 512 /* where descriptors of our own are put */
 
 struct enclave *enclaves;
@@ -79,7 +79,7 @@ static bool bit_of(const uint8_t *map, int fd)
 
 bool file_is_known(int fd)
 {
-	return bit_of(known, fd);
+	return fd >= TRACKED || bit_of(known, fd);
 }
 
 bool file_is_hidden(int fd)
@@ -153,7 +153,6 @@ void enclave_put(struct enclave *e)
 }
 
 /* ---- recognising ---- */
-
 
 static uint32_t own_pid(void)
 {
@@ -460,7 +459,7 @@ void file_copied(int from, int to)
 	if (!file_is_known(from) || to < 0)
 		return;
 	mask = lock_take(&files_lock);
-	e = of_fd[from];
+	e = from < TRACKED ? of_fd[from] : NULL;
 	if (e)
 		gone = track(to, e);
 	lock_give(&files_lock, mask);
@@ -474,7 +473,7 @@ void file_closing(int fd)
 	struct enclave *gone = NULL;
 	uint64_t mask;
 
-	if (!file_is_known(fd))
+	if (!bit_of(known, fd))
 		return;
 	mask = lock_take(&files_lock);
 	/* A child of vfork has this memory, but descriptors of its own. */

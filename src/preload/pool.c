@@ -196,16 +196,19 @@ static void collect(struct pool *s)
 /* The record of this enclave, a new one if need be; POOL_ENCLAVES if the table is full. */
 static uint32_t find_enclave(struct pool *s, uint64_t inode, uint64_t pages)
 {
-	uint32_t room = POOL_ENCLAVES, i;
+	const uint32_t n = pool_enclaves(s);
+	uint32_t room = POOL_ENCLAVES;
 
-	for (i = 0; i < pool_enclaves(s); i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		if (s->enclave[i].inode == inode)
 			return i;
 		if (!s->enclave[i].inode && room == POOL_ENCLAVES)
 			room = i;
 	}
-	if (room == POOL_ENCLAVES && i < POOL_ENCLAVES)
-		room = s->enclaves++;
+	if (room == POOL_ENCLAVES && n < POOL_ENCLAVES) {
+		room = n;
+		s->enclaves = n + 1;
+	}
 	if (room < POOL_ENCLAVES) {
 		s->enclave[room] = (struct pool_enclave){ inode, pages };
 		s->used += pages;
@@ -215,12 +218,14 @@ static uint32_t find_enclave(struct pool *s, uint64_t inode, uint64_t pages)
 
 static uint32_t find_hold(struct pool *s)
 {
-	uint32_t i;
+	const uint32_t n = holds(s);
 
-	for (i = 0; i < holds(s); i++)
+	for (uint32_t i = 0; i < n; i++)
 		if (!s->hold[i].owner)
 			return i;
-	return i < POOL_HOLDS ? s->holds++ : POOL_HOLDS;
+	if (n < POOL_HOLDS)
+		s->holds = n + 1;
+	return n;
 }
 
 static bool enter(struct pool *s, struct pool_hold *h, uint64_t pages)
@@ -283,7 +288,8 @@ void pool_drop(struct pool_hold *h)
 	if (!h)
 		return;
 	mask = lock_take(&open_lock);
-	if (take(pool)) {
+	/* After fork it is the parent's, who may go on with the enclave. */
+	if (h->owner == cpu_owner_process() && take(pool)) {
 		struct pool_process *p = &pool->hold[h->hold < POOL_HOLDS ? h->hold : 0];
 
 		if (p->owner == h->owner && p->enclave == h->enclave)

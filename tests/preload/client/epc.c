@@ -42,6 +42,35 @@ static void drop(unsigned n)
 		close(fds[--n]);
 }
 
+/* An enclave that only a mapping holds: a child inherits that, and unmaps it. */
+static void test_unmapped_by_child(void)
+{
+	const struct blob *b = blob_get("large");
+	uint64_t base = reserve(b->size);
+	unsigned before, after;
+	int fd = sgx_open();
+	pid_t pid;
+
+	if (sgx_create(fd, b, base) || sgx_add_all(fd, b) ||
+	    mmap((void *)base, b->size, PROT_NONE, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
+		bail("an enclave");
+	close(fd);
+	fill(&before);
+	drop(before);
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0)
+		_exit(munmap((void *)base, b->size) != 0);
+	waitpid(pid, NULL, 0);
+	fill(&after);
+	drop(after);
+	is_int(after, before, "a child that unmaps what it inherited gives nothing of its parent's back");
+	munmap((void *)base, b->size);
+	fill(&after);
+	drop(after);
+	is_int(after, before + 1, "the parent does");
+}
+
 int main(void)
 {
 	unsigned first, second, third;
@@ -81,5 +110,6 @@ int main(void)
 	r = fill(&third);
 	is_int(third, first, "it was killed by SIGKILL: all is there again");
 	drop(third);
+	test_unmapped_by_child();
 	return tap_done();
 }

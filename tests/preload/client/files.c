@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -105,6 +106,28 @@ static void test_descriptors(void)
 	encl_free(&e);
 }
 
+/* Beyond what the emulation keeps a table of. */
+static void test_high_number(void)
+{
+	struct rlimit most, now;
+	struct encl e;
+	int high;
+
+	if (getrlimit(RLIMIT_NOFILE, &now) || now.rlim_max <= 70000)
+		return;
+	most = now;
+	most.rlim_cur = now.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &most);
+	encl_make(&e, "plain");
+	high = fcntl(e.fd, F_DUPFD, 70000);
+	ok(high >= 70000, "a descriptor with a high number");
+	is_int(sgx_init(high, e.blob->sigstruct), -EINVAL, "is the enclave");
+	ok(mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, high, 0) == MAP_FAILED && errno == EINVAL, "and maps as one");
+	close(high);
+	setrlimit(RLIMIT_NOFILE, &now);
+	encl_free(&e);
+}
+
 /* Files that have nothing to do with it. */
 static void test_others(void)
 {
@@ -149,6 +172,7 @@ int main(void)
 	test_open();
 	test_io();
 	test_descriptors();
+	test_high_number();
 	test_others();
 	return tap_done();
 }
