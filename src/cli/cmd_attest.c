@@ -128,17 +128,15 @@ static int ask_enclave(struct cli *c, const char *path, const uint8_t target[512
 	return 0;
 }
 
-static int get_report(struct cli *c, const struct maker *m, uint8_t report[REPORT_BYTES])
+static int get_report(struct cli *c, const struct maker *m, const uint8_t data[64], uint8_t report[REPORT_BYTES])
 {
 	const char *file = cli_value(c, "report"), *path = cli_value(c, "enclave");
 	struct bawn_error e = { 0 };
-	uint8_t target[512], data[64], *p;
+	uint8_t target[512], *p;
 	char found[4096];
 	size_t n;
-	int rc = report_data(c, data);
+	int rc;
 
-	if (rc)
-		return rc;
 	if (file) {
 		rc = maker_file(c, file, REPORT_BYTES, &p, &n);
 		if (rc)
@@ -163,17 +161,25 @@ static int get_report(struct cli *c, const struct maker *m, uint8_t report[REPOR
 
 /* ---- what comes of it ---- */
 
-static int deliver(struct cli *c, const struct maker *m, const uint8_t *quote, size_t n)
+/* The file of --output; NULL for standard output. */
+static const char *output_file(const struct cli *c)
 {
 	const char *output = cli_value(c, "output");
+
+	return output && strcmp(output, "-") != 0 ? output : NULL;
+}
+
+static int deliver(struct cli *c, const struct maker *m, const uint8_t *quote, size_t n)
+{
+	const char *output = output_file(c);
 	struct bawn_sgx_report report;
 	struct bawn_error e = { 0 };
 	struct json *j;
 
-	if (output && strcmp(output, "-") != 0 && io_write_file(output, quote, n, 0644, &e))
+	if (output && io_write_file(output, quote, n, 0644, &e))
 		return cli_fail(c, output, &e);
 	if (!cli_flag(c, "json")) {
-		if ((!output || strcmp(output, "-") == 0) && fwrite(quote, 1, n, stdout) != n) {
+		if (!output && fwrite(quote, 1, n, stdout) != n) {
 			cli_warn(c, NULL, "cannot write to standard output");
 			return CLI_FAILURE;
 		}
@@ -193,12 +199,12 @@ static int deliver(struct cli *c, const struct maker *m, const uint8_t *quote, s
 	return CLI_OK;
 }
 
-static int make_quote(struct cli *c, const struct maker *m)
+static int make_quote(struct cli *c, const struct maker *m, const uint8_t data[64])
 {
 	uint8_t report[REPORT_BYTES], *quote;
 	struct bawn_error e = { 0 };
 	size_t n;
-	int rc = get_report(c, m, report);
+	int rc = get_report(c, m, data, report);
 
 	if (rc)
 		return rc;
@@ -256,12 +262,29 @@ static int print_request(struct cli *c, const struct maker *m)
 
 /* ---- all of it ---- */
 
+/* --report brings a report: what says how to make one is not for it. */
+static int check_report(struct cli *c)
+{
+	static const char *const making[] = { "enclave", "report-call", "config-id", "config-svn" };
+
+	if (!cli_value(c, "report"))
+		return 0;
+	for (size_t i = 0; i < ARRAY_LEN(making); i++)
+		if (cli_value(c, making[i]))
+			return cli_usage(c, "--report and --%s exclude each other", making[i]);
+	return cli_flag(c, "debug") ? cli_usage(c, "--report and --debug exclude each other") : 0;
+}
+
 static int run(struct cli *c)
 {
-	const char *target = cli_value(c, "target"), *output = cli_value(c, "output");
+	const char *target = cli_value(c, "target");
 	bool request = cli_flag(c, "pck-request");
+	uint8_t data[64];
 	struct maker m;
-	int rc;
+	int rc = check_report(c);
+
+	if (rc)
+		return rc;
 
 	if (target && request)
 		return cli_usage(c, "--target and --pck-request exclude each other");
@@ -269,13 +292,16 @@ static int run(struct cli *c)
 		return cli_usage(c, "--pck-request needs --ppid-key: whom is the platform's id to be encrypted to?");
 	if (request && maker_by_service(c))
 		return cli_usage(c, "bawnd gets its certificates itself: no --pck-request");
-	if (cli_value(c, "report") && cli_value(c, "enclave"))
-		return cli_usage(c, "--report and --enclave exclude each other");
-	if (!target && !request && !output && !cli_flag(c, "json") && isatty(STDOUT_FILENO))
+	if (!target && !request && !output_file(c) && !cli_flag(c, "json") && isatty(STDOUT_FILENO))
 		return cli_usage(c, "a quote is no text for a terminal: give -o FILE");
+	rc = report_data(c, data);
+	if (rc)
+		return rc;
 	rc = maker_open(c, &m);
 	if (rc == 0)
-		rc = target ? write_target(c, &m, target) : request ? print_request(c, &m) : make_quote(c, &m);
+		rc = target  ? write_target(c, &m, target) :
+		     request ? print_request(c, &m) :
+			       make_quote(c, &m, data);
 	maker_close(&m);
 	return rc;
 }
