@@ -280,21 +280,22 @@ static int take_pce(struct cli *c, bool own, uint8_t mrsigner[32], uint16_t *isv
 	return rc;
 }
 
-static int take_qe(struct cli *c, bool own, struct fab *f, int64_t date)
+/* --qe, where it is given; else, if wanted, our own. has_file tells if there is one. */
+static int take_qe(struct cli *c, bool own, struct emu_fab_enclave *qe)
 {
-	struct emu_fab_enclave qe;
 	const char *given = cli_value(c, "qe");
 	char path[4096];
-	int rc;
 
+	*qe = (struct emu_fab_enclave){ 0 };
 	if (!given && own)
 		given = own_enclave("quote", path);
-	if (!given)
-		return 0;
-	rc = emu_fab_enclave(c, "qe", false, given, &qe);
-	if (rc == 0)
-		fab_set_qe(f, &qe.sigstruct, date);
-	return rc;
+	return given ? emu_fab_enclave(c, "qe", false, given, qe) : 0;
+}
+
+static void set_qe(struct fab *f, const struct emu_fab_enclave *qe, int64_t date)
+{
+	if (qe->has_file)
+		fab_set_qe(f, &qe->sigstruct, date);
 }
 
 static bool chosen(const struct cli *c, const char *option, const char *word)
@@ -312,6 +313,7 @@ static int run_create(struct cli *c)
 				 .processor_ca = chosen(c, "ca", "processor"),
 				 .url = cli_value(c, "url") };
 	uint8_t fmspc[6], mrsigner[32];
+	struct emu_fab_enclave qe;
 	struct fab_dates now = { 0 };
 	struct bawn_error e = { 0 };
 	struct fab *f = NULL;
@@ -325,19 +327,18 @@ static int run_create(struct cli *c)
 		rc = cli_hex(c, "fmspc", fmspc, sizeof(fmspc));
 	if (rc == 0)
 		rc = take_pce(c, true, mrsigner, &o.pce_isvsvn, &has_pce);
+	if (rc == 0)
+		rc = take_qe(c, true, &qe);
 	if (rc)
 		return rc;
 	o.fmspc = cli_value(c, "fmspc") ? fmspc : NULL;
 	o.pce_mrsigner = has_pce ? mrsigner : NULL;
 	if (fab_create(dir, &o, &e) || fab_open(&f, dir, true, &e))
 		return cli_fail(c, NULL, &e);
-	rc = take_qe(c, true, f, o.dates.from);
+	set_qe(f, &qe, o.dates.from);
 	now.now = now.from = o.dates.from;
 	now.until = now.from + EMU_FAB_COLLATERAL_DAYS * FAB_DAY;
-	if (rc == 0 && fab_publish(f, &now, NULL, &e))
-		rc = cli_fail(c, NULL, &e);
-	if (rc == 0)
-		rc = show(c, f);
+	rc = fab_publish(f, &now, NULL, &e) ? cli_fail(c, NULL, &e) : show(c, f);
 	fab_close(&f);
 	return rc;
 }
@@ -360,6 +361,7 @@ static const struct cli_option vouch_options[] = {
 
 static int run_vouch(struct cli *c)
 {
+	struct emu_fab_enclave qe;
 	struct fab_dates dates;
 	struct fab *f;
 	bool has_pce;
@@ -372,9 +374,11 @@ static int run_vouch(struct cli *c)
 		return rc;
 	rc = take_pce(c, false, f->pce_mrsigner, &f->pce_isvsvn, &has_pce);
 	if (rc == 0)
-		rc = take_qe(c, false, f, dates.from);
-	if (rc == 0)
+		rc = take_qe(c, false, &qe);
+	if (rc == 0) {
+		set_qe(f, &qe, dates.from);
 		return emu_fab_finish(c, &f, &dates);
+	}
 	fab_close(&f);
 	return rc;
 }

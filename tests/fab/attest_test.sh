@@ -239,6 +239,12 @@ exits 1 "more than 64 bytes do not fit" "$bawn" attest --user-data "$tmp/long" -
 like "$out" "digest" "  a digest does"
 exits 64 "two kinds of report data" "$bawn" attest --nonce 00 --user-data "$tmp/data" -o "$tmp/quote"
 exits 64 "a nonce of half a byte" "$bawn" attest --nonce 012 -o "$tmp/quote"
+exits 64 "  said before a device is looked for" "$bawn" attest --device kernel --nonce 012 -o "$tmp/quote"
+exits 64 "a report, and how to make one" "$bawn" attest --report "$tmp/data" --config-svn 1 -o "$tmp/quote"
+exits 0 "JSON, and the quote to standard output" "$bawn" attest --nonce 00 -o - --json
+like "$out" '"quote": "0300' "  it is in the JSON"
+exits 1 "a fab for a quoting enclave that is not there" "$bawn" emu fab create --fab "$tmp/none" --qe "$tmp/no-such"
+ok "  leaves nothing behind" test ! -e "$tmp/none"
 exits 1 "an enclave that is not there" "$bawn" attest --enclave "$tmp/none.so" -o "$tmp/quote"
 exits 1 "one that makes no report there" "$bawn" attest --report-call 0 -o "$tmp/quote"
 ok "the target for other programs" "$bawn" attest --target "$tmp/target"
