@@ -131,25 +131,32 @@ static void send_role(int channel, const struct role_message *m, const int *fds,
 		snprintf(said, sizeof(said), "sent");
 }
 
-/* A native request of whoever is at the end of fd: everything is granted to everybody. */
+/* A native request, with the socket or without. */
+static void request(unsigned seq, const struct wire_request *q, int fd)
+{
+	struct role_message m = { .head.type = ROLE_REQUEST };
+	struct buf b;
+
+	buf_init(&b, WIRE_MAX);
+	role_request_native(q, &b);
+	m.u.request = (struct role_request){ .conn = 3, .generation = 77, .seq = seq, .protocol = ROLE_NATIVE,
+					     .type = q->head.type, .received = clock_ns(),
+					     .has_socket = fd >= 0 };
+	m.tail = cur_make(b.p, b.n);
+	send_role(FD_GATE_VAULT, &m, &fd, fd >= 0);
+	buf_free(&b);
+}
+
+/* In the name of whoever is at the end of fd, everything is granted to everybody. */
 static void grant_by(int fd)
 {
 	static struct wire_request q;
-	struct role_message m = { .head.type = ROLE_REQUEST };
-	struct buf b;
 
 	memset(&q, 0, sizeof(q));
 	q.head.type = WIRE_GRANT_ADD;
 	q.u.grant_add.kind = WIRE_GRANT;
 	q.u.grant_add.match.operations = WIRE_OP_ANY;
-	buf_init(&b, WIRE_MAX);
-	role_request_native(&q, &b);
-	m.u.request = (struct role_request){ .conn = 3, .generation = 77, .seq = 1, .protocol = ROLE_NATIVE,
-					     .type = WIRE_GRANT_ADD, .received = clock_ns(),
-					     .has_socket = fd >= 0 };
-	m.tail = cur_make(b.p, b.n);
-	send_role(FD_GATE_VAULT, &m, &fd, fd >= 0);
-	buf_free(&b);
+	request(1, &q, fd);
 }
 
 /* The same in the name of a client that is connected, whose number and socket we have. */

@@ -83,6 +83,8 @@ ok "the policy is not locked" test -z "$("$bawn" daemon policy show | grep locke
 daemon_stop
 exits 0 "the record is sound" "$bawn" daemon audit verify --dir "$tmp/audit"
 exits 3 "and nothing in it is the gate's" "$bawn" daemon audit search --dir "$tmp/audit" event=grant
+exits 3 "nor was any request in another's name looked at" \
+	"$bawn" daemon audit search --dir "$tmp/audit" operation=administer answer=malformed
 ok "... in no words either" test -z "$(grep -l 'forged by the gate' "$tmp"/audit/*.log)"
 ok "it left no file" test ! -e /tmp/rogue-gate
 tap_done
