@@ -12,7 +12,7 @@ root=$BUILD/keys/launch-root
 ok "a platform locked to our launch enclave" "$bawn" emu platform create --locked-launch --lepubkeyhash "$le"
 exits 1 "an enclave needs a token there" "$bawn" load "$enclaves/witness.signed.so"
 exits 1 "none without a white list" "$bawn" launch token -o "$tmp/token" "$enclaves/witness.signed.so"
-like "$out" "LE_WHITELIST_UNINITIALIZED" "  says the launch enclave"
+like "$out" "LE_WHITELIST_UNINITIALIZED_ERROR \(42\): .*needs a white list" "  says the launch enclave, and what it wants"
 ok "a list" "$bawn" launch whitelist create --root-key "$root.pem" --list-version 1 -o "$tmp/list" \
 	"$enclaves/witness.signed.so"
 exits 0 "says whom it names" "$bawn" launch whitelist show --root "$root.pub" "$tmp/list"
