@@ -14,6 +14,10 @@
 extern void *dlsym(void *, const char *) __attribute__((weak));
 extern const char *gnu_get_libc_version(void) __attribute__((weak));
 extern int dl_iterate_phdr(int (*)(struct dl_phdr_info *, size_t, void *), void *) __attribute__((weak));
+/* Of these each C library has one. */
+extern int __register_atfork(void (*)(void), void (*)(void), void (*)(void), void *)
+	__attribute__((weak));
+extern int pthread_atfork(void (*)(void), void (*)(void), void (*)(void)) __attribute__((weak));
 extern uint64_t cpu_libc_signals;
 
 /* Not all of them are declared by every C library. */
@@ -50,6 +54,11 @@ extern const char __ehdr_start[] __attribute__((visibility("hidden")));
 __attribute__((constructor)) static void begin(void)
 {
 	preload_start();
+	/* First of all, and so called last before a fork, and first after it. */
+	if (__register_atfork)
+		__register_atfork(preload_before_fork, preload_after_fork, preload_after_fork, NULL);
+	else if (pthread_atfork)
+		pthread_atfork(preload_before_fork, preload_after_fork, preload_after_fork);
 	/* Signals that the C library keeps for itself: glibc two, musl three. */
 	cpu_libc_signals = (gnu_get_libc_version ? UINT64_C(3) : UINT64_C(7)) << 31;
 	look_behind();

@@ -26,7 +26,7 @@
 
 #define BEHIND(X)                                                                                  \
 	X(open) X(openat) X(close) X(fcntl) X(ioctl) X(mmap) X(munmap) X(mprotect) X(dup) X(dup2)  \
-	X(dup3) X(fork) X(getauxval) X(read) X(write) X(pread) X(pwrite) X(recvmsg) X(recvmmsg)
+	X(dup3) X(getauxval) X(read) X(write) X(pread) X(pwrite) X(recvmsg) X(recvmmsg)
 
 extern struct names_next {
 #define MEMBER(name) __typeof__(name) *name;

@@ -114,9 +114,14 @@ NAME ssize_t pwrite64(int fd, const void *p, size_t n, off_t at)
 /* Something is about to be put in the place of a descriptor. */
 static void replacing(int from, int to)
 {
-	if (from == to)
+	bool hidden = file_is_hidden(to);
+
+	if (from == to || (!hidden && !file_is_known(to)))
 		return;
-	if (file_is_hidden(to))
+	/* Nothing to copy: then the descriptor in its place stays. */
+	if (raw_failed(raw(SYS_fcntl, (uint64_t)from, F_GETFD, 0, 0, 0, 0)))
+		return;
+	if (hidden)
 		file_move_hidden(to);
 	file_closing(to);
 }
@@ -220,17 +225,5 @@ NAME int recvmmsg(int fd, struct mmsghdr *m, unsigned n, int flags, struct times
 	for (int i = 0; i < r; i++)
 		if (m[i].msg_hdr.msg_controllen)
 			came(&m[i].msg_hdr);
-	return r;
-}
-
-/* A child has the locks as they are: not in the middle of something. */
-NAME pid_t fork(void)
-{
-	uint64_t mask = lock_take(&files_lock);
-	pid_t r = next.fork ? next.fork() : (pid_t)answer(raw(SYS_fork, 0, 0, 0, 0, 0, 0));
-	int saved = errno;
-
-	lock_give(&files_lock, mask);
-	errno = saved;
 	return r;
 }

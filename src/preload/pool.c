@@ -51,7 +51,7 @@ struct pool_hold {
 
 static struct pool *pool;
 static uint64_t pool_limit; /* pages */
-static struct lock open_lock;
+struct lock pool_lock;
 static bool tried;
 
 /* ---- the file ---- */
@@ -249,7 +249,7 @@ static bool is_mine(const struct pool *s, const struct pool_hold *h)
 
 struct pool_hold *pool_hold(uint64_t inode, uint64_t pages)
 {
-	uint64_t mask = lock_take(&open_lock);
+	uint64_t mask = lock_take(&pool_lock);
 	struct pool_hold *h;
 	struct pool *s;
 	bool done;
@@ -257,13 +257,13 @@ struct pool_hold *pool_hold(uint64_t inode, uint64_t pages)
 	if (!tried)
 		open_pool();
 	tried = true;
-	lock_give(&open_lock, mask);
+	lock_give(&pool_lock, mask);
 	s = __atomic_load_n(&pool, __ATOMIC_ACQUIRE);
 	h = s ? malloc(sizeof(*h)) : NULL;
 	if (!h)
 		return NULL;
 	*h = (struct pool_hold){ .inode = inode, .owner = cpu_owner_process() };
-	mask = lock_take(&open_lock);
+	mask = lock_take(&pool_lock);
 	done = take(s);
 	if (done) {
 		refresh(s);
@@ -274,7 +274,7 @@ struct pool_hold *pool_hold(uint64_t inode, uint64_t pages)
 		}
 		give(s);
 	}
-	lock_give(&open_lock, mask);
+	lock_give(&pool_lock, mask);
 	if (done)
 		return h;
 	free(h);
@@ -287,7 +287,7 @@ void pool_drop(struct pool_hold *h)
 
 	if (!h)
 		return;
-	mask = lock_take(&open_lock);
+	mask = lock_take(&pool_lock);
 	/* After fork it is the parent's, who may go on with the enclave. */
 	if (h->owner == cpu_owner_process() && take(pool)) {
 		struct pool_process *p = &pool->hold[h->hold < POOL_HOLDS ? h->hold : 0];
@@ -300,14 +300,14 @@ void pool_drop(struct pool_hold *h)
 		}
 		give(pool);
 	}
-	lock_give(&open_lock, mask);
+	lock_give(&pool_lock, mask);
 	free(h);
 }
 
 bool pool_charge(void *arg, int64_t pages)
 {
 	struct pool_hold *h = arg;
-	uint64_t mask = lock_take(&open_lock);
+	uint64_t mask = lock_take(&pool_lock);
 	struct pool *s = pool;
 	bool room = true;
 
@@ -331,6 +331,6 @@ bool pool_charge(void *arg, int64_t pages)
 		}
 		give(s);
 	}
-	lock_give(&open_lock, mask);
+	lock_give(&pool_lock, mask);
 	return room;
 }

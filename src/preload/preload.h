@@ -30,6 +30,14 @@ static inline bool raw_failed(long ret)
 	return cpu_syscall_failed(ret);
 }
 
+/* ---- locks: held with all signals blocked, never across a wait ---- */
+
+struct lock {
+	uint32_t held;
+};
+uint64_t lock_take(struct lock *l);
+void lock_give(struct lock *l, uint64_t mask);
+
 /* ---- settings.c ---- */
 
 #define SETTINGS_VARIABLE "BAWN_EMULATE" /* what `bawn emulate` passes on, see settings.c */
@@ -41,6 +49,7 @@ struct settings {
 	bool sgx1, strict, isgx, locked;
 };
 extern struct settings settings;
+extern struct lock settings_lock;
 void settings_read(void);
 /* The platform with the settings applied; NULL if it cannot be loaded, after saying why once. */
 const struct cpu_platform *settings_platform(void);
@@ -94,17 +103,14 @@ int preload_engine(void);
 /* "bawn emulate: TEXT" on standard error. */
 void preload_say(const char *text);
 
-/* ---- locks: held with all signals blocked, never across a wait ---- */
-
-struct lock {
-	uint32_t held;
-};
-uint64_t lock_take(struct lock *l);
-void lock_give(struct lock *l, uint64_t mask);
+/* A child has all of it as it is between two calls, and not in the middle of one. */
+void preload_before_fork(void);
+void preload_after_fork(void);
 
 /* ---- pool.c: the EPC of a platform, shared by the processes that use it ---- */
 
 struct pool_hold;
+extern struct lock pool_lock;
 /* This process holds that enclave (its memfd's inode), with so many pages. NULL: no accounting. */
 struct pool_hold *pool_hold(uint64_t inode, uint64_t pages);
 void pool_drop(struct pool_hold *h);

@@ -65,7 +65,7 @@ void settings_read(void)
 /* ---- the platform ---- */
 
 static struct cpu_platform *loaded;
-static struct lock load_lock;
+struct lock settings_lock;
 static bool failed;
 
 static bool load(struct cpu_platform *p)
@@ -103,7 +103,7 @@ static bool load(struct cpu_platform *p)
 
 const struct cpu_platform *settings_platform(void)
 {
-	uint64_t mask = lock_take(&load_lock);
+	uint64_t mask = lock_take(&settings_lock);
 
 	if (!loaded && !failed) {
 		/* Fuses are not for core files. */
@@ -117,6 +117,6 @@ const struct cpu_platform *settings_platform(void)
 		}
 		failed = !loaded;
 	}
-	lock_give(&load_lock, mask);
+	lock_give(&settings_lock, mask);
 	return loaded;
 }

@@ -30,6 +30,27 @@ void lock_give(struct lock *l, uint64_t mask)
 	raw(SYS_rt_sigprocmask, SIG_SETMASK, (uintptr_t)&mask, 0, 8, 0, 0);
 }
 
+/* Written and read by whoever has the locks. */
+static uint64_t fork_mask;
+
+void preload_before_fork(void)
+{
+	uint64_t mask = lock_take(&files_lock);
+
+	lock_take(&pool_lock);
+	lock_take(&settings_lock);
+	fork_mask = mask;
+}
+
+void preload_after_fork(void)
+{
+	uint64_t mask = fork_mask, all = ~UINT64_C(0);
+
+	lock_give(&settings_lock, all);
+	lock_give(&pool_lock, all);
+	lock_give(&files_lock, mask);
+}
+
 void preload_say(const char *text)
 {
 	char line[256];
