@@ -102,10 +102,11 @@ $(eval $(call sign_rule,witness-unbound,witness,witness-unbound,development))
 $(eval $(call sign_rule,witness-avx,witness,witness-avx,development))
 $(eval $(call sign_rule,witness-provision,witness,witness-provision,development))
 $(eval $(call sign_rule,witness-kss,witness,witness-kss,development))
-# Keys of the provisioning enclave's signer are what a platform is known by: it has its own.
+# Each of the architectural enclaves has a signer of its own. The provisioning enclave's is what a
+# platform's keys come from; a verifier tells the quoting enclave by its signer and product; a
+# platform is locked to the launch enclave's.
 $(eval $(call sign_rule,provision,provision,provision,provision))
-$(eval $(call sign_rule,quote,quote,quote,development))
-# As is the launch enclave's signer: a platform is locked to it.
+$(eval $(call sign_rule,quote,quote,quote,quote))
 $(eval $(call sign_rule,launch,launch,launch,launch))
 
 # What, besides the sources, decides a measurement.

@@ -5,11 +5,11 @@ $(AE_TESTS): $(BUILD)/obj/tests/attest/forge.o
 $(AE_TESTS): private LDLIBS += $(INTERNAL)
 
 # The provision and quote enclaves of a later release: a higher ISVSVN, the same signers.
-$(BUILD)/enclaves/%-svn2.signed.so: $(BUILD)/enclaves/%.so $(BUILD)/keys/development.pem \
+$(BUILD)/enclaves/%-svn2.signed.so: $(BUILD)/enclaves/%.so $(BUILD)/keys/quote.pem \
 		$(BUILD)/keys/provision.pem enclaves/quote/quote.conf enclaves/provision/provision.conf $(CLI)
 	$(call say,SIGN)
 	$(Q)sed 's/^svn = 1/svn = 2/' enclaves/$*/$*.conf >$(BUILD)/enclaves/$*-svn2.conf
-	$(Q)$(CLI) sign --key $(BUILD)/keys/$(if $(filter quote,$*),development,$*).pem \
+	$(Q)$(CLI) sign --key $(BUILD)/keys/$*.pem \
 		--config $(BUILD)/enclaves/$*-svn2.conf --output $@ $< >/dev/null
 tests: $(BUILD)/enclaves/quote-svn2.signed.so $(BUILD)/enclaves/provision-svn2.signed.so
 
