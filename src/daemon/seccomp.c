@@ -136,6 +136,7 @@ static const struct rule vault_rules[] = {
 	/* clients: their sockets come from the gate; the metrics' listener from the parent */
 	{ SYS_accept4 },
 	{ SYS_getsockname },
+	{ SYS_getpeername },
 	{ SYS_dup },
 	{ SYS_dup2 },
 };

@@ -53,6 +53,21 @@ static const struct conf_socket *socket_of(const struct vault *v, int fd)
 	return NULL;
 }
 
+/*
+ * Is this our end of a connection that was accepted? A client's own end shows
+ * other credentials: those of whoever listens there, root's perhaps. It is
+ * told by the name of its peer, since what is listened on has one; clients'
+ * ends have none.
+ */
+static bool accepted(int fd)
+{
+	struct sockaddr_un a;
+	socklen_t n = sizeof(a);
+
+	return getpeername(fd, (struct sockaddr *)&a, &n) == 0 &&
+	       n <= offsetof(struct sockaddr_un, sun_path);
+}
+
 /* The version 2 control group of a process: the line "0::/path" of its cgroup file. */
 static bool read_cgroup(uint32_t pid, char out[WIRE_CGROUP])
 {
@@ -100,7 +115,7 @@ static bool identify(const struct vault *v, struct conn *c)
 	socklen_t n = sizeof(peer);
 
 	c->socket = socket_of(v, c->fd);
-	if (!c->socket || getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &peer, &n))
+	if (!c->socket || !accepted(c->fd) || getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &peer, &n))
 		return false;
 	c->uid = peer.uid;
 	c->gid = peer.gid;

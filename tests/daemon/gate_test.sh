@@ -46,6 +46,23 @@ a=$(tell q)
 like "$a" '^answer 1 0$' "in a client's name: the vault answers that client"
 like "$a" '^answer 3 3$' "and refuses it what the policy does"
 is "$(tell a)" "" "by another protocol than the socket's: nothing"
+# A client that binds its own end to the configured path, and connects it to what
+# the parent listens on: the kernel tells the parent's credentials at that end.
+strangers() { grep -c "no client's of ours" "$tmp/log"; }
+before=$(strangers)
+mv "$BAWN_SOCKET" "$run/moved"
+python3 -c 'import array,socket,sys
+path,real=sys.argv[1:]
+end=socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); end.bind(path); end.connect(real)
+s=socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.settimeout(3); s.connect(real)
+end.send(b"x") # the gate takes one at a time
+s.sendmsg([b"c"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [end.fileno()]))])
+try: s.recv(1)
+except OSError: pass' "$BAWN_SOCKET" "$run/moved"
+rm "$BAWN_SOCKET"
+mv "$run/moved" "$BAWN_SOCKET"
+for _ in $(seq 50); do [ "$(strangers)" != "$before" ] && break; sleep 0.1; done
+is $(($(strangers) - before)) 1 "the end of another's connection, with credentials that are not the client's: no client"
 before=$(role vault)
 tell g >/dev/null
 for _ in $(seq 50); do grep -q 'garbage sent' "$tmp/log" && break; sleep 0.1; done

@@ -72,7 +72,7 @@ static void garbage(void)
 	log_msg(LOG_ERROR, "evil: garbage sent");
 }
 
-static void obey(char what, int client)
+static void obey(char what, int client, int passed)
 {
 	switch (what) {
 	case 'o':
@@ -109,10 +109,33 @@ static void obey(char what, int client)
 		forge(client, WIRE_HELLO, ROLE_NATIVE, 1);
 		forge(-1, WIRE_TARGET_INFO, ROLE_NATIVE, 1);
 		break;
+	case 'c': /* a client's own end, which has the credentials of who listens */
+		forge(passed, WIRE_HELLO, ROLE_NATIVE, 6);
+		break;
 	case 'a': /* as if it had come by the other protocol */
 		forge(client, WIRE_HELLO, ROLE_AESM, 2);
 		break;
 	}
+}
+
+/* What a client wants done, and a descriptor for it; false if it says nothing. */
+static bool hear(int client, char *what, int *passed)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec iov = { .iov_base = what, .iov_len = 1 };
+	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes,
+			    .msg_controllen = sizeof(control.bytes) };
+	const struct cmsghdr *c;
+
+	if (recvmsg(client, &h, MSG_CMSG_CLOEXEC) != 1)
+		return false;
+	c = CMSG_FIRSTHDR(&h);
+	if (c && c->cmsg_type == SCM_RIGHTS)
+		memcpy(passed, CMSG_DATA(c), sizeof(int));
+	return true;
 }
 
 static bool from_parent(void)
@@ -138,8 +161,8 @@ int gate_main(const struct config *c)
 	while (on) {
 		struct pollfd f[2] = { { .fd = FD_PARENT, .events = POLLIN },
 				       { .fd = FD_GATE_LISTEN, .events = POLLIN } };
+		int fd, passed = -1;
 		char what;
-		int fd;
 
 		poll(f, 2, -1);
 		if (f[0].revents)
@@ -147,8 +170,10 @@ int gate_main(const struct config *c)
 		if (!(f[1].revents & POLLIN))
 			continue;
 		fd = accept4(FD_GATE_LISTEN, NULL, NULL, SOCK_CLOEXEC);
-		if (fd >= 0 && recv(fd, &what, 1, 0) == 1)
-			obey(what, fd);
+		if (fd >= 0 && hear(fd, &what, &passed))
+			obey(what, fd, passed);
+		if (passed >= 0)
+			close(passed);
 		if (fd >= 0)
 			close(fd);
 	}
