@@ -1,6 +1,7 @@
 /* The vault's threads: who takes what from where. */
 #include "daemon/vault.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,6 +13,16 @@
 
 #define RATE_BUCKETS 4096
 #define WORKER_STACK (512u << 10)
+
+/*
+ * Quotes follow each other so closely under load that the first thread would
+ * never get to write a new certificate. Nobody reads while reading already.
+ */
+#ifdef PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP
+#define WRITERS_FIRST PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP
+#else
+#define WRITERS_FIRST PTHREAD_RWLOCK_INITIALIZER
+#endif
 
 /* ---- workers ---- */
 
@@ -190,12 +201,15 @@ static void new_courier(struct vault *v, int fd)
 		close(v->courier);
 	v->courier = fd;
 	pthread_mutex_unlock(&v->lock);
+	/* It waits for servers, and what is asked of it is sent under lock: nobody waits for it. */
+	fcntl(fd, F_SETFL, O_NONBLOCK);
 	provision_courier(v);
 }
 
 static void new_policy(struct vault *v, const struct role_policy *info, int fd)
 {
 	struct authority_policy *p = NULL;
+	struct wire_quiesce_answer closed;
 	struct bawn_error e = { 0 };
 	uint8_t *bytes = NULL;
 	size_t n = 0;
@@ -237,6 +251,10 @@ static void new_policy(struct vault *v, const struct role_policy *info, int fd)
 			   p->lock ? ", locked" : "");
 		if (p->lock)
 			channel_send(FD_PARENT, CHAN_LOCK, NULL, 0, NULL, 0, NULL);
+		/* Those lists are looked at when an enclave is loaded. */
+		if ((p->list[AUTHORITY_LAUNCH_KEYS].line || p->list[AUTHORITY_PROVISIONING_KEYS].line) &&
+		    !v->quiesced_until)
+			enclaves_quiesce(v, 0, &closed);
 	}
 	parked_resume(v, PARK_POLICY, 0, NULL, -1);
 }
@@ -410,12 +428,13 @@ int vault_main(const struct config *c, const struct sandbox *s)
 {
 	static struct vault v = { .courier = FD_VAULT_COURIER, .enclaves = -1, .bundle = -1, .gate_epoch = 1,
 				  .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER,
-				  .prov_lock = PTHREAD_RWLOCK_INITIALIZER };
+				  .prov_lock = WRITERS_FIRST };
 	struct bawn_error e = { 0 };
 
 	v.config = c;
 	v.sandbox = *s;
 	signal(SIGPIPE, SIG_IGN);
+	fcntl(v.courier, F_SETFL, O_NONBLOCK); /* as in new_courier */
 	if (set_up(&v, &e)) {
 		log_msg(LOG_ERROR, "%s", e.msg);
 		return 1;

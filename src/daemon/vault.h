@@ -4,7 +4,8 @@
  * has the parent, the courier, the metrics and the clock.
  *
  * `lock` guards everything here that has no remark. The desk has its own lock,
- * and is called without ours. `prov_lock` is taken after `lock`, never before.
+ * and is called without ours. `lock` may be taken under `prov_lock` (what loads
+ * enclaves does), never the other way round.
  */
 #ifndef BAWN_DAEMON_VAULT_H
 #define BAWN_DAEMON_VAULT_H
@@ -39,7 +40,7 @@ struct conn {
 /* ======================= requests ======================= */
 
 /* What a request waits for when it cannot be answered at once. */
-enum park { PARK_NOT, PARK_PROVISIONED, PARK_FETCHED, PARK_POLICY };
+enum park { PARK_NOT, PARK_PROVISIONED, PARK_FETCHED, PARK_POLICY, PARKS };
 
 /* One request, from the gate's message to the answer. */
 struct job {
@@ -66,6 +67,7 @@ struct job {
 	enum wire_audit_event event;
 	char note[WIRE_NOTE];  /* for the audit log */
 	enum park park;
+	uint32_t resumed[PARKS]; /* the vault's, when it was last served */
 	uint64_t number;       /* PARK_FETCHED: of the fetch */
 	const struct role_fetched *fetched; /* when it has come, with fetched_fd */
 	int fetched_fd;
@@ -107,7 +109,7 @@ struct vault {
 
 	/* authority */
 	bool policy_known, locked;
-	struct authority_policy *policy; /* NULL: none could be read, everything is refused */
+	struct authority_policy *policy; /* allows nothing until one was read */
 	struct role_policy policy_info;
 	uint64_t policy_loaded;
 	struct authority_entries *entries;
@@ -140,6 +142,7 @@ struct vault {
 	bool unchecked;             /* whether the key is fit for the platform as it is now */
 	bool behind;                /* it is not: the TCB has risen */
 	bool unsaved;               /* what is in prov could not be written */
+	bool resealed;              /* the key in prov was sealed anew, and is to be written */
 	int bundle;                 /* sealed memory: our own platform's collateral, -1: none */
 	struct role_fetched bundle_info;
 	uint64_t collateral_expires;
@@ -152,6 +155,7 @@ struct vault {
 
 	struct job *parked[PARKED_MAX];
 	size_t parked_n;
+	uint32_t resumed[PARKS]; /* how often what they wait for came */
 
 	/* audit */
 	_Atomic uint64_t audit_number;
@@ -207,6 +211,8 @@ void native_serve(struct vault *v, struct job *j);
 void admin_serve(struct vault *v, struct job *j);
 void aesm_serve(struct vault *v, struct job *j);
 void launch_serve(struct vault *v, struct job *j);
+/* Ask the courier for another platform's collateral, and number that; under lock. False: it is not there. */
+bool collateral_ask(struct vault *v, struct job *j);
 void status_fill(struct vault *v, struct wire_status *s, bool full);
 /* Bytes of EPC in enclaves that were handed over and are still there, of this uid or (UINT64_MAX) of all. */
 uint64_t launch_held(struct vault *v, uint64_t uid, uint32_t *count);

@@ -40,6 +40,31 @@ static void learn_quote(struct vault *v, const struct bawn_enclave *en)
 	pthread_mutex_unlock(&v->lock);
 }
 
+/* The policy's lists of who may sign what has these keys (bawn-policy(5)). */
+static int may_run(struct vault *v, const struct image *im, struct bawn_error *e)
+{
+	static const struct {
+		uint64_t attribute;
+		enum authority_list list;
+		const char *name;
+	} keys[] = {
+		{ ATTR_EINITTOKEN_KEY, AUTHORITY_LAUNCH_KEYS, "launch_keys" },
+		{ ATTR_PROVISIONKEY, AUTHORITY_PROVISIONING_KEYS, "provisioning_keys" },
+	};
+	uint8_t mrsigner[32];
+	int r = 0;
+
+	image_mrsigner(&im->sigstruct, mrsigner);
+	pthread_mutex_lock(&v->lock);
+	for (size_t i = 0; i < ARRAY_LEN(keys) && r == 0; i++)
+		if (im->attributes.flags & keys[i].attribute &&
+		    !authority_listed(v->policy, keys[i].list, mrsigner))
+			r = err_set(e, BAWN_ERR_DENIED, "the enclave's signer is not in %s (line %u of the policy)",
+				    keys[i].name, v->policy->list[keys[i].list].line);
+	pthread_mutex_unlock(&v->lock);
+	return r;
+}
+
 static int load(void *arg, enum ae_enclave which, const struct isa_einittoken *token,
 		struct bawn_enclave **out, struct bawn_error *e)
 {
@@ -51,6 +76,8 @@ static int load(void *arg, enum ae_enclave which, const struct isa_einittoken *t
 	int r = stream_read(v->enclaves, conf_of(which), &im, e);
 
 	*out = NULL;
+	if (r == 0)
+		r = may_run(v, im, e);
 	if (r == 0)
 		r = open_device(v, &dev, e);
 	/* On an emulated platform nothing is protected, so its keys may be anybody's. */

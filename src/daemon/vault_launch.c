@@ -298,11 +298,19 @@ void launch_serve(struct vault *v, struct job *j)
 	const struct wire_launch *q = &j->native.u.launch;
 	struct bawn_error e = { 0 };
 	uint64_t bytes;
+	bool closed;
 	int r = check(q, &e);
 
 	if (r) {
 		job_fail(j, r, &e);
 		j->answer.head.code = r == BAWN_ERR_DENIED ? WIRE_DENIED : WIRE_BAD_INPUT;
+		return;
+	}
+	pthread_mutex_lock(&v->lock);
+	closed = v->quiesced_until != 0;
+	pthread_mutex_unlock(&v->lock);
+	if (closed) { /* the EPC is to be empty */
+		job_refuse(j, WIRE_UNAVAILABLE, 5000, "quiesced by an administrator for a while");
 		return;
 	}
 	bytes = ((uint64_t)q->pages + 1) * ISA_PAGE; /* SECS too */

@@ -314,8 +314,7 @@ static bool is_ours(struct vault *v, const struct wire_collateral *q)
 	return same;
 }
 
-/* Of another platform: the courier has it, or gets it. */
-static void ask_courier(struct vault *v, struct job *j)
+bool collateral_ask(struct vault *v, struct job *j)
 {
 	const struct wire_collateral *q = &j->native.u.collateral;
 	struct role_message m = { .head.type = ROLE_FETCH };
@@ -323,14 +322,8 @@ static void ask_courier(struct vault *v, struct job *j)
 	m.u.fetch = (struct role_fetch){ .what = ROLE_FETCH_COLLATERAL, .tee = q->tee, .early = q->early };
 	memcpy(m.u.fetch.fmspc, q->fmspc, sizeof(q->fmspc));
 	memcpy(m.u.fetch.ca, q->ca, sizeof(q->ca));
-	pthread_mutex_lock(&v->lock);
 	m.u.fetch.number = j->number = ++v->fetch_number;
-	j->park = PARK_FETCHED;
-	if (v->courier < 0 || channel_send_role(v->courier, &m, NULL, 0, NULL)) {
-		j->park = PARK_NOT;
-		job_refuse(j, WIRE_UNAVAILABLE, 1000, "the courier is not there just now");
-	}
-	pthread_mutex_unlock(&v->lock);
+	return v->courier >= 0 && channel_send_role(v->courier, &m, NULL, 0, NULL) == 0;
 }
 
 static void serve_collateral(struct vault *v, struct job *j)
@@ -359,8 +352,8 @@ static void serve_collateral(struct vault *v, struct job *j)
 		}
 		pthread_mutex_unlock(&v->lock);
 	}
-	if (r == BAWN_ERR_BUSY)
-		ask_courier(v, j);
+	if (r == BAWN_ERR_BUSY) /* another platform's: the courier has it, or gets it */
+		j->park = PARK_FETCHED;
 	else if (r)
 		job_fail(j, r, &e);
 }

@@ -39,7 +39,8 @@ static const struct wire_layout layout = {
 	.host = sizeof(struct provisioning),
 };
 
-static int save(struct vault *v, const struct provisioning *p)
+/* What is in force, to the disk. */
+static int save(struct vault *v)
 {
 	uint8_t version[4];
 	struct bawn_error e = { 0 };
@@ -49,7 +50,10 @@ static int save(struct vault *v, const struct provisioning *p)
 	put_le32(version, STATE_VERSION);
 	buf_init(&b, STATE_RESERVE);
 	buf_add(&b, version, sizeof(version));
-	wire_encode(&layout, p, &b);
+	/* Workers may be putting a key in that was sealed anew. */
+	pthread_rwlock_rdlock(&v->prov_lock);
+	wire_encode(&layout, &v->prov, &b);
+	pthread_rwlock_unlock(&v->prov_lock);
 	r = b.failed ? err_nomem(&e)
 		     : authority_state_write(FD_VAULT_STATE, STATE_FILE, b.p, b.n, STATE_RESERVE, &e);
 	buf_free(&b);
@@ -166,7 +170,7 @@ static void check_key(struct vault *v)
 	if (v->behind)
 		log_msg(LOG_INFO, "the platform's TCB has risen: a new certificate is needed");
 	if (changed)
-		save(v, p);
+		save(v);
 }
 
 static void ask_pck(struct vault *v)
@@ -235,7 +239,13 @@ uint64_t provision_step(struct vault *v)
 
 	if (!v->desk || v->quiesced_until || v->stopping)
 		return 60 * SECOND_NS;
-	if (v->unsaved && v->next_try <= now && save(v, &v->prov))
+	if (v->resealed) {
+		pthread_mutex_lock(&v->lock);
+		v->resealed = false;
+		pthread_mutex_unlock(&v->lock);
+		save(v);
+	}
+	if (v->unsaved && v->next_try <= now && save(v))
 		failed(v, false, "%s", v->problem);
 	if (v->config->source == SOURCE_NONE)
 		return 60 * SECOND_NS;
@@ -340,18 +350,23 @@ static void in_force(struct vault *v, const struct provisioning *p)
 	hex_encode(p->fmspc, 6, hex);
 	vault_note(v, WIRE_AUDIT_PROVISION, "certificate in force, FMSPC %s, root %.60s", hex, p->root);
 	log_msg(LOG_INFO, "provisioned: FMSPC %s, certificates lead to \"%s\"", hex, p->root);
-	if (save(v, p) == 0)
+	if (save(v) == 0)
 		succeeded(v);
 	parked_resume(v, PARK_PROVISIONED, 0, NULL, -1);
 }
 
 static void fetched_pck(struct vault *v, const struct role_fetched *f, int fd)
 {
-	struct provisioning p = v->prov; /* this thread alone writes it, but for a reseal */
+	struct provisioning p;
 	struct bawn_error e = { 0 };
-	bool have = p.has_key && p.has_chain;
+	bool have;
 	int r;
 
+	/* This thread alone writes it, but for a reseal. */
+	pthread_rwlock_rdlock(&v->prov_lock);
+	p = v->prov;
+	pthread_rwlock_unlock(&v->prov_lock);
+	have = p.has_key && p.has_chain;
 	v->pck = FETCH_IDLE;
 	if (f->code != WIRE_OK) {
 		/* Renewed as far as there is something newer: not a failure while the old one holds. */

@@ -63,13 +63,20 @@ int quote_size(struct vault *v, size_t *n, struct bawn_error *e)
 static void keep_blob(struct vault *v, const uint8_t before[AE_QE_BLOB_BYTES],
 		      const uint8_t after[AE_QE_BLOB_BYTES])
 {
+	bool same;
+
 	pthread_rwlock_wrlock(&v->prov_lock);
 	/* Unless there is another key by now. */
-	if (ct_equal(v->prov.blob, before, AE_QE_BLOB_BYTES))
+	same = ct_equal(v->prov.blob, before, AE_QE_BLOB_BYTES);
+	if (same)
 		memcpy(v->prov.blob, after, AE_QE_BLOB_BYTES);
 	pthread_rwlock_unlock(&v->prov_lock);
+	if (!same)
+		return;
 	pthread_mutex_lock(&v->lock);
-	v->next_try = 0; /* the first thread looks at it, and writes it */
+	/* The first thread writes it, and sees whether it is certified as high as it is now. */
+	v->resealed = v->unchecked = true;
+	v->next_try = 0;
 	pthread_mutex_unlock(&v->lock);
 }
 

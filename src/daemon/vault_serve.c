@@ -251,16 +251,31 @@ static void finish(struct vault *v, struct job *j)
 
 /* ---- parking ---- */
 
-static bool park(struct vault *v, struct job *j)
+enum parked { PARKED, PARKED_CAME, PARKED_NOT };
+
+/*
+ * The job is another's once this returns PARKED. What it waits for may have
+ * come between the time it was missed and now; what is asked for only now
+ * cannot come too early, since the lock is needed to hand it out.
+ */
+static enum parked park(struct vault *v, struct job *j)
 {
-	bool room;
+	enum parked r = PARKED;
 
 	pthread_mutex_lock(&v->lock);
-	room = v->parked_n < PARKED_MAX && !v->stopping;
-	if (room)
+	if (j->resumed[j->park] != v->resumed[j->park] && j->park != PARK_FETCHED) {
+		r = PARKED_CAME;
+	} else if (v->parked_n == PARKED_MAX || v->stopping) {
+		r = PARKED_NOT;
+		job_refuse(j, WIRE_BUSY, 500, "too many requests wait already");
+	} else if (j->park == PARK_FETCHED && !collateral_ask(v, j)) {
+		r = PARKED_NOT;
+		job_refuse(j, WIRE_UNAVAILABLE, 1000, "the courier is not there just now, or has too much to do");
+	} else {
 		v->parked[v->parked_n++] = j;
+	}
 	pthread_mutex_unlock(&v->lock);
-	return room;
+	return r;
 }
 
 static struct job *unpark(struct vault *v, bool (*wanted)(const struct job *, const void *),
@@ -302,6 +317,9 @@ void parked_resume(struct vault *v, enum park what, uint64_t number, const struc
 	struct wanted w = { .what = what, .number = number };
 	struct job *j;
 
+	pthread_mutex_lock(&v->lock);
+	v->resumed[what]++;
+	pthread_mutex_unlock(&v->lock);
 	for (size_t i = 0; i < PARKED_MAX && (j = unpark(v, is_resumed, &w)); i++) {
 		j->fetched = f;
 		j->fetched_fd = fd;
@@ -342,12 +360,11 @@ static void dispatch(struct vault *v, struct job *j)
 		native_serve(v, j);
 }
 
-void job_serve(struct vault *v, struct job *j)
+static void serve_once(struct vault *v, struct job *j)
 {
-	uint64_t give_up = clock_ns() + v->config->request_seconds * SECOND_NS;
-
-	if (!j->deadline)
-		j->deadline = give_up;
+	pthread_mutex_lock(&v->lock);
+	memcpy(j->resumed, v->resumed, sizeof(j->resumed));
+	pthread_mutex_unlock(&v->lock);
 	j->park = PARK_NOT;
 	memset(&j->answer, 0, sizeof(j->answer));
 	j->response.error = 0;
@@ -355,10 +372,18 @@ void job_serve(struct vault *v, struct job *j)
 		dispatch(v, j);
 	j->fetched = NULL;
 	j->fetched_fd = -1;
-	if (j->park != PARK_NOT) {
-		if (park(v, j))
-			return;
-		job_refuse(j, WIRE_BUSY, 500, "too many requests wait already");
-	}
-	finish(v, j);
+}
+
+void job_serve(struct vault *v, struct job *j)
+{
+	enum parked r;
+
+	if (!j->deadline)
+		j->deadline = clock_ns() + v->config->request_seconds * SECOND_NS;
+	do {
+		serve_once(v, j);
+		r = j->park == PARK_NOT ? PARKED_NOT : park(v, j);
+	} while (r == PARKED_CAME);
+	if (r != PARKED)
+		finish(v, j);
 }

@@ -84,6 +84,30 @@ daemon_policy "signing_keys $(printf '11%.0s' $(seq 32))" "[native]" "allow stat
 ok "a list of signers" "$bawn" daemon reload
 try good '^denied'
 
+# ---- who may sign what has the platform's keys ----
+
+signer_of() { "$bawn" inspect --json "$1" | sed -n 's/.*"mrsigner": "\(.*\)".*/\1/p' | head -n 1; }
+nobody=$(printf '11%.0s' $(seq 32))
+daemon_policy "[native]" "allow status,administer,launch uid=$uid" "[web]"
+ok "no list of launch keys" "$bawn" daemon reload
+exits 1 "no token for nobody" "$ask" token "$nobody" "$nobody"
+like "$out" 'LE_WHITELIST' "... says the launch enclave, which runs"
+daemon_policy "launch_keys $nobody" "[native]" "allow status,administer,launch uid=$uid" "[web]"
+ok "a list without the launch enclave's signer" "$bawn" daemon reload
+exits 1 "the launch enclave, loaded already, is gone" "$ask" token "$nobody" "$nobody"
+like "$out" 'launch_keys' "... and why"
+daemon_policy "launch_keys $(signer_of "$BUILD/enclaves/launch.signed.so")" "provisioning_keys $nobody" \
+	"[native]" "allow status,administer,launch,certify uid=$uid" "[web]"
+ok "a list with it" "$bawn" daemon reload
+exits 1 "no token for nobody" "$ask" token "$nobody" "$nobody"
+like "$out" 'LE_WHITELIST' "... says the launch enclave, which runs again"
+"$bawn" daemon status >"$tmp/status"
+like "$(head -n 1 "$tmp/status")" 'degraded.*provisioning_keys' "the provision enclave does not, and that is told"
+daemon_policy "[native]" "allow status,administer uid=$uid" "[web]"
+ok "no lists" "$bawn" daemon reload
+"$bawn" daemon provision --now >/dev/null
+for _ in $(seq 60); do "$bawn" daemon status >/dev/null && break; sleep 0.5; done
+
 ok "nothing of it hurt" "$bawn" daemon status
 is "$(grep -c 'started again' "$tmp/log")" 0 "nothing died"
 daemon_stop

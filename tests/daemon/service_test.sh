@@ -72,6 +72,8 @@ ok "and a quote all the same, when asked for" "$ask" quote "$tmp/quote3"
 ok "quiesced for a time" "$bawn" daemon quiesce --seconds 600
 exits 1 "then there is none" "$ask" quote "$tmp/quote3"
 like "$out" 'quiesced' "... and why"
+exits 1 "nor an enclave by the broker, which would be in the EPC" "$ask" launch "$BUILD/enclaves/witness.signed.so"
+like "$out" 'quiesced' "... for the same reason"
 ok "quiesced no longer" "$bawn" daemon quiesce
 
 # ---- authority ----
