@@ -109,8 +109,11 @@ static void from_parent(struct gate *g)
 		break;
 	case CHAN_STOP:
 		g->stopping = true;
-		for (uint32_t i = 0; i < g->config->nsockets; i++)
+		for (uint32_t i = 0; i < g->config->nsockets; i++) {
+			/* Closing is not enough while the parent has the same socket. */
+			epoll_ctl(g->epoll, EPOLL_CTL_DEL, FD_GATE_LISTEN + (int)i, NULL);
 			close(FD_GATE_LISTEN + (int)i);
+		}
 		break;
 	case CHAN_PING:
 		channel_send(FD_PARENT, CHAN_PONG, NULL, 0, NULL, 0, NULL);

@@ -152,8 +152,9 @@ static void ended(struct parent *p, struct child *c, int status)
 	uint64_t now = clock_ns();
 	char how[64];
 
-	/* What it had to say last is still in the channel. */
-	parent_drain(p, c);
+	/* What it had to say last, and may have acted on, is still in the channel: all of it. */
+	while (parent_drain(p, c))
+		;
 	close(c->channel);
 	c->channel = -1;
 	c->pid = 0;
@@ -274,14 +275,15 @@ static void take(struct parent *p, struct child *c, struct message *m)
 	message_close(m);
 }
 
-void parent_drain(struct parent *p, struct child *c)
+bool parent_drain(struct parent *p, struct child *c)
 {
 	/* So many in one go that nobody else waits for long. */
-	for (int i = 0; i < 256 && c->channel >= 0; i++) {
-		if (channel_recv(c->channel, &p->in, NULL))
-			return;
+	for (int i = 0; i < 256; i++) {
+		if (c->channel < 0 || channel_recv(c->channel, &p->in, NULL))
+			return false;
 		take(p, c, &p->in);
 	}
+	return true;
 }
 
 /* ---- time ---- */

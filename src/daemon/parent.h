@@ -45,7 +45,8 @@ struct parent {
 	struct message in;
 };
 
-void parent_drain(struct parent *p, struct child *c);
+/* Take what a role says; true if there may be more. */
+bool parent_drain(struct parent *p, struct child *c);
 
 /* ---- load.c ---- */
 
