@@ -140,6 +140,30 @@ static ssize_t receive(struct gate *g, struct client *c, int *fds, size_t *nfds,
 	return r;
 }
 
+/*
+ * What administers is read by the vault itself, from the socket: else whoever
+ * has the gate could put words into the mouth of an administrator who is
+ * connected. It is left where it is; true if that is what comes next.
+ */
+static bool leave_to_vault(struct gate *g, struct client *c)
+{
+	const struct wire_message *w;
+	struct role_message m = { 0 };
+	uint8_t head[WIRE_HEAD];
+	uint16_t type;
+
+	if (recv(c->fd, head, sizeof(head), MSG_PEEK | MSG_DONTWAIT) != (ssize_t)sizeof(head))
+		return false;
+	type = get_le16(head + 4);
+	w = wire_message_of(type);
+	if (!w || w->operation != WIRE_OP_ADMINISTER)
+		return false;
+	m.u.request.protocol = ROLE_NATIVE;
+	m.u.request.type = type;
+	hand_on(g, c, &m, -1);
+	return true;
+}
+
 static void take_native(struct gate *g, struct client *c)
 {
 	static struct wire_request request;
@@ -262,7 +286,7 @@ void gate_dispatch(struct gate *g)
 			continue;
 		if (c->protocol == PROTOCOL_AESM)
 			take_aesm(g, c);
-		else
+		else if (!leave_to_vault(g, c))
 			take_native(g, c);
 	}
 }

@@ -48,12 +48,53 @@ static void gate_ended(struct vault *v, unsigned epoch)
 	pthread_mutex_unlock(&v->lock);
 }
 
+/*
+ * What administers: from the client's socket itself, so that nobody but the
+ * client has written it. The gate only tells that it is there.
+ */
+static int read_own(struct job *j, struct bawn_error *e)
+{
+	uint8_t *p = malloc(WIRE_MAX + 1);
+	struct iovec iov = { .iov_base = p, .iov_len = WIRE_MAX + 1 };
+	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
+	const struct wire_message *w;
+	ssize_t n;
+	int r;
+
+	if (!p)
+		return err_nomem(e);
+	n = recvmsg(j->conn->fd, &h, MSG_DONTWAIT); /* without room for descriptors: none come */
+	if (n <= 0) {
+		free(p);
+		return err_set(e, BAWN_ERR_NOT_FOUND, "nothing to read at a client");
+	}
+	r = h.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? err_set(e, BAWN_ERR_FORMAT, "more than a message may have")
+						   : wire_request_decode(p, (size_t)n, 0, &j->native, e);
+	free(p);
+	w = wire_message_of(j->native.head.type);
+	if (r == 0 && w->operation != WIRE_OP_ADMINISTER)
+		r = err_set(e, BAWN_ERR_FORMAT, "not a request that the vault reads");
+	if (r == 0)
+		return 0;
+	/* The client is told, as by the gate. */
+	j->malformed = true;
+	snprintf(j->note, sizeof(j->note), "%.120s", e->msg);
+	return 0;
+}
+
 static int read_request(struct job *j, const struct role_message *m, struct bawn_error *e)
 {
 	const struct wire_message *w;
 	int r;
 
 	j->protocol = (enum role_protocol)m->u.request.protocol;
+	w = j->protocol == ROLE_NATIVE ? wire_message_of(m->u.request.type) : NULL;
+	if (w && w->operation == WIRE_OP_ADMINISTER) {
+		j->operation = WIRE_OP_ADMINISTER;
+		return j->conn->socket->protocol == PROTOCOL_NATIVE && !m->tail.n
+			       ? read_own(j, e)
+			       : err_set(e, BAWN_ERR_FORMAT, "%s: not the gate's to read", w->name);
+	}
 	if (j->protocol == ROLE_AESM) {
 		j->aesm = calloc(1, sizeof(*j->aesm));
 		if (!j->aesm)

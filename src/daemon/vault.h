@@ -64,6 +64,7 @@ struct job {
 	bool close;            /* the connection, once it is answered */
 	bool quiet;            /* nothing for the audit log if it went well */
 	bool metered;          /* a rate was charged already */
+	bool malformed;        /* what is wrong is in note */
 	enum wire_audit_event event;
 	char note[WIRE_NOTE];  /* for the audit log */
 	enum park park;

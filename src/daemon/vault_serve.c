@@ -347,6 +347,11 @@ static void dispatch(struct vault *v, struct job *j)
 		aesm_serve(v, j);
 		return;
 	}
+	if (j->malformed) {
+		job_refuse(j, WIRE_MALFORMED, 0, "%s", j->note);
+		j->close = true;
+		return;
+	}
 	if (!j->conn->greeted && j->native.head.type != WIRE_HELLO) {
 		job_refuse(j, WIRE_MALFORMED, 0, "HELLO comes first");
 		j->close = true;

@@ -5,7 +5,7 @@
 . tests/daemon/daemon.sh
 [ -x "$BUILD/tests/daemon/bawnd-evil" ] || skip_all "bawnd-evil is not built"
 daemon_setup
-daemon_policy "[native]" "allow certify uid=$uid" "[aesm]"
+daemon_policy "[native]" "allow certify,administer uid=$uid" "[aesm]"
 "$BUILD/tests/daemon/bawnd-evil" --config "$tmp/bawnd.conf" --foreground >>"$tmp/log" 2>&1 </dev/null &
 daemon=$!
 for _ in $(seq 100); do grep -q serving "$tmp/log" && break; sleep 0.1; done
@@ -46,6 +46,9 @@ a=$(tell q)
 like "$a" '^answer 1 0$' "in a client's name: the vault answers that client"
 like "$a" '^answer 3 3$' "and refuses it what the policy does"
 is "$(tell a)" "" "by another protocol than the socket's: nothing"
+is "$(tell l)" "answer 1 0" "in an administrator's name: nothing that the client has not written itself"
+is "$("$bawn" daemon audit search --dir "$tmp/audit" event=quiesce | wc -l)" 0 "... nor is it done"
+
 # A client that binds its own end to the configured path, and connects it to what
 # the parent listens on: the kernel tells the parent's credentials at that end.
 strangers() { grep -c "no client's of ours" "$tmp/log"; }

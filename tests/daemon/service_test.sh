@@ -76,6 +76,19 @@ exits 1 "nor an enclave by the broker, which would be in the EPC" "$ask" launch 
 like "$out" 'quiesced' "... for the same reason"
 ok "quiesced no longer" "$bawn" daemon quiesce
 
+# ---- what the vault reads itself ----
+
+like "$(python3 -c 'import socket,struct,sys
+def ask(s, type, body, tag):
+    s.send(struct.pack("<IHHIIQ", int(sys.argv[2], 0), type, 0, 24 + len(body), 0, tag) + body)
+    d = s.recv(65536)
+    return struct.unpack_from("<HH", d, 4) if d else "closed"
+s=socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.settimeout(5); s.connect(sys.argv[1])
+print(ask(s, 1, struct.pack("<II", 1, 1) + bytes(int(sys.argv[3])), 1), end=" ")
+print(ask(s, 13, b"", 2), end=" ")
+print(ask(s, 13, b"x", 3), end=" ")
+print(s.recv(1))' "$BAWN_SOCKET" 0x4e574142 32)" '^.1, 0. .13, 0. .13, 1. b..' "an administrator's request with bytes left over: told, and closed"
+
 # ---- authority ----
 
 r=$("$bawn" daemon revoke quote uid="$uid" --note "test")

@@ -109,6 +109,11 @@ static void obey(char what, int client, int passed)
 		forge(client, WIRE_HELLO, ROLE_NATIVE, 1);
 		forge(-1, WIRE_TARGET_INFO, ROLE_NATIVE, 1);
 		break;
+	case 'l': /* what a client who may has not asked for */
+		forge(client, WIRE_HELLO, ROLE_NATIVE, 7);
+		forge(-1, WIRE_POLICY_LOCK, ROLE_NATIVE, 7);
+		forge(-1, WIRE_QUIESCE, ROLE_NATIVE, 7);
+		break;
 	case 'c': /* a client's own end, which has the credentials of who listens */
 		forge(passed, WIRE_HELLO, ROLE_NATIVE, 6);
 		break;
