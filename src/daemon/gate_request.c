@@ -101,6 +101,15 @@ static void refuse(struct client *c, const struct wire_head *head, enum wire_cod
 	buf_free(&b);
 }
 
+/* Whether the next datagram is for the vault to take out of the socket. */
+static bool next_is_grave(const struct client *c)
+{
+	uint8_t head[WIRE_HEAD];
+
+	return recv(c->fd, head, sizeof(head), MSG_PEEK | MSG_DONTWAIT) == (ssize_t)sizeof(head) &&
+	       request_is_grave(get_le16(head + 4));
+}
+
 /* One datagram with its descriptors; < 0: nothing there, 0: the end. */
 static ssize_t receive(struct gate *g, struct client *c, int *fds, size_t *nfds, bool *clean)
 {
@@ -111,11 +120,12 @@ static ssize_t receive(struct gate *g, struct client *c, int *fds, size_t *nfds,
 	struct iovec iov = { .iov_base = g->datagram, .iov_len = sizeof(g->datagram) };
 	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes,
 			    .msg_controllen = sizeof(control.bytes) };
+	int peek = next_is_grave(c) ? MSG_PEEK : 0;
 	ssize_t r;
 
 	*nfds = 0;
 	do
-		r = recvmsg(c->fd, &h, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+		r = recvmsg(c->fd, &h, MSG_CMSG_CLOEXEC | MSG_DONTWAIT | peek);
 	while (r < 0 && errno == EINTR);
 	if (r < 0)
 		return errno == EAGAIN ? -1 : 0;

@@ -117,6 +117,26 @@ static int read_request(struct job *j, const struct role_message *m, struct bawn
 	return 0;
 }
 
+/* The client did send what the gate says: the datagram is there, the same byte for byte. */
+static bool was_sent(const struct job *j)
+{
+	uint8_t got[2048];
+	struct buf want;
+	bool same;
+	ssize_t n;
+
+	if (j->protocol != ROLE_NATIVE || !request_is_grave(j->native.head.type))
+		return true;
+	buf_init(&want, sizeof(got));
+	wire_request_encode(&j->native, &want);
+	n = recv(j->conn->fd, got, sizeof(got), MSG_DONTWAIT | MSG_TRUNC);
+	same = !want.failed && n == (ssize_t)want.n && ct_equal(got, want.p, want.n);
+	buf_free(&want);
+	if (!same)
+		log_msg(LOG_ERROR, "the gate hands over a request that no client made");
+	return same;
+}
+
 static void take_request(struct vault *v, const struct role_message *m, struct message *in)
 {
 	const struct role_request *r = &m->u.request;
@@ -138,7 +158,7 @@ static void take_request(struct vault *v, const struct role_message *m, struct m
 		goto dropped;
 	}
 	/* The protocol is the socket's, whatever the gate says. */
-	if ((j->protocol == ROLE_AESM) != (j->conn->socket->protocol == PROTOCOL_AESM))
+	if ((j->protocol == ROLE_AESM) != (j->conn->socket->protocol == PROTOCOL_AESM) || !was_sent(j))
 		goto dropped;
 	job_serve(v, j);
 	return;

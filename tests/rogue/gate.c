@@ -159,6 +159,18 @@ static void grant_by(int fd)
 	request(1, &q, fd);
 }
 
+/* The connection is made known to the vault; the answer goes to the client. */
+static void hello_by(int fd)
+{
+	static struct wire_request q;
+
+	memset(&q, 0, sizeof(q));
+	q.head.type = WIRE_HELLO;
+	q.u.hello.min = q.u.hello.max = WIRE_VERSION;
+	request(1, &q, fd);
+	usleep(300000);
+}
+
 /* The same in the name of a client that is connected, whose number and socket we have. */
 static void grant_by_client(void)
 {
@@ -171,7 +183,8 @@ static void grant_by_client(void)
 		if (fstat(fd, &st) || !S_ISSOCK(st.st_mode) ||
 		    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) || listens)
 			continue;
-		grant_by(fd);
+		hello_by(fd);
+		grant_by(-1);
 	}
 }
 

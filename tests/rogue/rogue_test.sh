@@ -12,6 +12,7 @@ starts "it starts, with a gate that obeys clients"
 
 cat >"$tmp/tell.py" <<'END'
 import socket, sys
+
 s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 s.settimeout(20)
 s.connect(sys.argv[1])
@@ -22,7 +23,7 @@ except OSError:
     d = b""
 print(d[32:].rstrip(b"\0").decode() if d else "gone")
 END
-tell() { out=$(python3 "$tmp/tell.py" "$BAWN_SOCKET" "$1" 2>&1); }
+tell() { out=$(python3 "$tmp/tell.py" "$BAWN_SOCKET" "$1" 2>&1 | tr -d "\0"); }
 vault=$(role vault)
 policy=$("$bawn" daemon policy show)
 
@@ -68,6 +69,28 @@ for what in as-listener as-parent as-vault as-config as-null as-nobody; do
 	like "$out" '^(sent|not sent)' "a grant in the name of $what"
 done
 untouched "requests in others' names"
+
+# An administrator is connected, and has asked nothing.
+python3 - "$BAWN_SOCKET" >"$tmp/held" <<'END' &
+import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+s.settimeout(10)
+s.connect(sys.argv[1])
+print("connected", flush=True)
+try:
+    while d := s.recv(65536):
+        print("got an answer of type", int.from_bytes(d[4:6], "little"), flush=True)
+except OSError:
+    pass
+END
+held=$!
+for _ in $(seq 50); do grep -q connected "$tmp/held" && break; sleep 0.1; done
+tell as-client &>/dev/null # on every connection that there is, this one included
+untouched "a request that no client made"
+kill "$held"
+wait "$held" 2>/dev/null
+ok "the connection was the administrator's" grep -q 'answer of type 1' "$tmp/held"
+like "$(cat "$tmp/log")" 'a request that no client made' "the log tells of it"
 for what in vault-messages vault-kinds vault-garbage; do
 	tell "$what"
 	like "$out" '^(sent|not sent|gone)' "$what"
