@@ -119,8 +119,8 @@ BAWN_SOCKET=$dir/service/bawnd.sock
 export BAWN_SOCKET
 "$BUILD/bawnd" --config "$dir/service/bawnd.conf" --foreground 2>"$dir/service/log" &
 bawnd=$!
-trap 'kill "$bawnd" 2>/dev/null; rm -rf "$dir"' EXIT
-for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+trap 'kill "$bawnd" 2>/dev/null || :; rm -rf "$dir"' EXIT
+for _ in $(seq 120); do
 	"$BUILD/bawn" daemon status >/dev/null 2>&1 && break
 	sleep 0.25
 done

@@ -3,6 +3,7 @@
 . tests/tap.sh
 [ -z "${VARIANT:-}" ] || skip_all "a $VARIANT build has no library to link the demo to"
 export TMPDIR=$tmp
+chmod 711 "$tmp" # run by root, bawnd has users of its own
 env -u MAKEFLAGS -u MAKELEVEL make -s BUILD="$BUILD" "$BUILD/examples/demo" >/dev/null
 
 exits 0 "the demo" env -u BAWN_PLATFORM -u BAWN_DEVICE BUILD="$BUILD" tools/demo.sh
