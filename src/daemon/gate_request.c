@@ -101,15 +101,6 @@ static void refuse(struct client *c, const struct wire_head *head, enum wire_cod
 	buf_free(&b);
 }
 
-/* Whether the next datagram is for the vault to take out of the socket. */
-static bool next_is_grave(const struct client *c)
-{
-	uint8_t head[WIRE_HEAD];
-
-	return recv(c->fd, head, sizeof(head), MSG_PEEK | MSG_DONTWAIT) == (ssize_t)sizeof(head) &&
-	       request_is_grave(get_le16(head + 4));
-}
-
 /* One datagram with its descriptors; < 0: nothing there, 0: the end. */
 static ssize_t receive(struct gate *g, struct client *c, int *fds, size_t *nfds, bool *clean)
 {
@@ -120,12 +111,11 @@ static ssize_t receive(struct gate *g, struct client *c, int *fds, size_t *nfds,
 	struct iovec iov = { .iov_base = g->datagram, .iov_len = sizeof(g->datagram) };
 	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes,
 			    .msg_controllen = sizeof(control.bytes) };
-	int peek = next_is_grave(c) ? MSG_PEEK : 0;
 	ssize_t r;
 
 	*nfds = 0;
 	do
-		r = recvmsg(c->fd, &h, MSG_CMSG_CLOEXEC | MSG_DONTWAIT | peek);
+		r = recvmsg(c->fd, &h, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	while (r < 0 && errno == EINTR);
 	if (r < 0)
 		return errno == EAGAIN ? -1 : 0;
@@ -150,14 +140,9 @@ static ssize_t receive(struct gate *g, struct client *c, int *fds, size_t *nfds,
 	return r;
 }
 
-/*
- * What administers is read by the vault itself, from the socket: else whoever
- * has the gate could put words into the mouth of an administrator who is
- * connected. It is left where it is; true if that is what comes next.
- */
+/* What is grave stays where it is, for the vault to read; true if that is what comes next. */
 static bool leave_to_vault(struct gate *g, struct client *c)
 {
-	const struct wire_message *w;
 	struct role_message m = { 0 };
 	uint8_t head[WIRE_HEAD];
 	uint16_t type;
@@ -165,8 +150,7 @@ static bool leave_to_vault(struct gate *g, struct client *c)
 	if (recv(c->fd, head, sizeof(head), MSG_PEEK | MSG_DONTWAIT) != (ssize_t)sizeof(head))
 		return false;
 	type = get_le16(head + 4);
-	w = wire_message_of(type);
-	if (!w || w->operation != WIRE_OP_ADMINISTER)
+	if (!request_is_grave(type))
 		return false;
 	m.u.request.protocol = ROLE_NATIVE;
 	m.u.request.type = type;

@@ -48,10 +48,7 @@ static void gate_ended(struct vault *v, unsigned epoch)
 	pthread_mutex_unlock(&v->lock);
 }
 
-/*
- * What administers: from the client's socket itself, so that nobody but the
- * client has written it. The gate only tells that it is there.
- */
+/* From the client's socket itself: nobody else has written it. The gate only tells that it is there. */
 static int read_own(struct job *j, struct bawn_error *e)
 {
 	uint8_t *p = malloc(WIRE_MAX + 1);
@@ -66,16 +63,18 @@ static int read_own(struct job *j, struct bawn_error *e)
 	n = recvmsg(j->conn->fd, &h, MSG_DONTWAIT); /* without room for descriptors: none come */
 	if (n <= 0) {
 		free(p);
-		return err_set(e, BAWN_ERR_NOT_FOUND, "nothing to read at a client");
+		return err_set(e, BAWN_ERR_NOT_FOUND, "a request that no client made");
 	}
 	r = h.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? err_set(e, BAWN_ERR_FORMAT, "more than a message may have")
 						   : wire_request_decode(p, (size_t)n, 0, &j->native, e);
 	free(p);
 	w = wire_message_of(j->native.head.type);
-	if (r == 0 && w->operation != WIRE_OP_ADMINISTER)
+	if (r == 0 && !request_is_grave(j->native.head.type))
 		r = err_set(e, BAWN_ERR_FORMAT, "not a request that the vault reads");
-	if (r == 0)
+	if (r == 0) {
+		j->operation = w->operation;
 		return 0;
+	}
 	/* The client is told, as by the gate. */
 	j->malformed = true;
 	snprintf(j->note, sizeof(j->note), "%.120s", e->msg);
@@ -89,11 +88,11 @@ static int read_request(struct job *j, const struct role_message *m, struct bawn
 
 	j->protocol = (enum role_protocol)m->u.request.protocol;
 	w = j->protocol == ROLE_NATIVE ? wire_message_of(m->u.request.type) : NULL;
-	if (w && w->operation == WIRE_OP_ADMINISTER) {
-		j->operation = WIRE_OP_ADMINISTER;
+	if (w && request_is_grave(m->u.request.type)) {
+		j->operation = w->operation; /* as long as it cannot be read */
 		return j->conn->socket->protocol == PROTOCOL_NATIVE && !m->tail.n
 			       ? read_own(j, e)
-			       : err_set(e, BAWN_ERR_FORMAT, "%s: not the gate's to read", w->name);
+			       : err_set(e, BAWN_ERR_FORMAT, "%s: a request that no client made", w->name);
 	}
 	if (j->protocol == ROLE_AESM) {
 		j->aesm = calloc(1, sizeof(*j->aesm));
@@ -117,26 +116,6 @@ static int read_request(struct job *j, const struct role_message *m, struct bawn
 	return 0;
 }
 
-/* The client did send what the gate says: the datagram is there, the same byte for byte. */
-static bool was_sent(const struct job *j)
-{
-	uint8_t got[2048];
-	struct buf want;
-	bool same;
-	ssize_t n;
-
-	if (j->protocol != ROLE_NATIVE || !request_is_grave(j->native.head.type))
-		return true;
-	buf_init(&want, sizeof(got));
-	wire_request_encode(&j->native, &want);
-	n = recv(j->conn->fd, got, sizeof(got), MSG_DONTWAIT | MSG_TRUNC);
-	same = !want.failed && n == (ssize_t)want.n && ct_equal(got, want.p, want.n);
-	buf_free(&want);
-	if (!same)
-		log_msg(LOG_ERROR, "the gate hands over a request that no client made");
-	return same;
-}
-
 static void take_request(struct vault *v, const struct role_message *m, struct message *in)
 {
 	const struct role_request *r = &m->u.request;
@@ -158,7 +137,7 @@ static void take_request(struct vault *v, const struct role_message *m, struct m
 		goto dropped;
 	}
 	/* The protocol is the socket's, whatever the gate says. */
-	if ((j->protocol == ROLE_AESM) != (j->conn->socket->protocol == PROTOCOL_AESM) || !was_sent(j))
+	if ((j->protocol == ROLE_AESM) != (j->conn->socket->protocol == PROTOCOL_AESM))
 		goto dropped;
 	job_serve(v, j);
 	return;
