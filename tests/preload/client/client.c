@@ -258,11 +258,23 @@ static int take_answer(long rdi, long rsi, long rdx, long rsp, long r8, long r9,
 	return 0;
 }
 
-static struct answer go(const struct encl *e, unsigned tcs, unsigned leaf, enum kit_command c,
-			const uint64_t arg[4], fix_fn fix)
+/*
+ * All entries of a thread are made with one stack pointer, however deep the call
+ * is: after ERESUME the enclave leaves with the stack and frame pointers of the
+ * EENTER before it, which a compiler that inlines differently would make others.
+ */
+static __attribute__((noinline)) struct answer go(const struct encl *e, unsigned tcs, unsigned leaf,
+						  enum kit_command c, const uint64_t arg[4], fix_fn fix)
 {
+	static _Thread_local uintptr_t anchor;
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
 	struct answer a = { .run = { .tcs = tcs_at(e, tcs) }, .e = e, .tcs = tcs, .fix = fix };
 
+	if (!anchor)
+		anchor = here - 4096;
+	/* An entry from within a handler is deeper, and of another frame of the SSA. */
+	if (here > anchor)
+		__asm__ volatile("" : : "r"(__builtin_alloca(here - anchor)) : "memory");
 	a.run.user_handler = (uintptr_t)take_answer;
 	a.run.user_data = (uintptr_t)&a;
 	a.ret = enter(c, arg[0], arg[1], leaf, arg[2], arg[3], &a.run);
