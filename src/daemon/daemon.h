@@ -142,16 +142,15 @@ int channel_send_role(int ch, const struct role_message *m, const int *fds, size
 		      struct bawn_error *e);
 
 /*
- * Native requests that tell much, without administering: the gate passes them on,
- * but leaves them in the client's socket as well, where the vault compares. So a
- * gate in the wrong hands can not make them on a connection that somebody else
- * has open. What administers it does not read at all.
+ * Native requests that change something or tell much. The gate leaves them in
+ * the client's socket, and the vault reads them there itself: so a gate in the
+ * wrong hands can not make them on a connection that somebody else has open.
  */
 static inline bool request_is_grave(unsigned type)
 {
 	const struct wire_message *m = wire_message_of(type);
 
-	return m && m->operation == WIRE_OP_PROVISION;
+	return m && (m->operation == WIRE_OP_ADMINISTER || m->operation == WIRE_OP_PROVISION);
 }
 
 /* ======================= starting and sandboxing ======================= */
