@@ -70,6 +70,7 @@ FUZZ_BIN   := $(FUZZ_SRC:fuzz/%.c=$(BUILD)/%)
 BENCH_BIN  := $(BENCH_SRC:%.c=$(BUILD)/%)
 
 INTERNAL := $(BUILD)/internal.a
+DAEMON_PARTS := $(BUILD)/daemon.a
 STATIC   := $(BUILD)/libbawn.a
 SHARED   := $(BUILD)/libbawn.so.$(ABI)
 CLI      := $(BUILD)/bawn
@@ -145,7 +146,12 @@ $(CLI): $(call obj,$(CLI_SRC)) $(INTERNAL)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
 
 $(BUILD)/obj/src/daemon/config.o: CPPFLAGS_ALL += -DBAWN_LIBEXEC='"$(LIBDIR)/bawn"'
-$(DAEMON): $(call obj,$(DAEMON_SRC)) $(INTERNAL)
+# All but main, for those that test its parts.
+$(DAEMON_PARTS): $(call obj,$(filter-out src/daemon/main.c,$(DAEMON_SRC)))
+	@rm -f $@
+	$(call say,AR)
+	$(Q)$(AR) rcs $@ $^
+$(DAEMON): $(call obj,src/daemon/main.c) $(DAEMON_PARTS) $(INTERNAL)
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
 
@@ -163,7 +169,7 @@ $(foreach t,$(TEST_SRC) $(PROG_SRC),$(eval $(call test_rule,$(t))))
 -include $(wildcard tests/*/tests.mk)
 
 # Every fuzz target with a plain main: the corpus, its truncations and some mutations.
-$(BUILD)/replay/%_replay: $(BUILD)/obj/fuzz/%_fuzz.o $(BUILD)/obj/fuzz/replay.o $(INTERNAL)
+$(BUILD)/replay/%_replay: $(BUILD)/obj/fuzz/%_fuzz.o $(BUILD)/obj/fuzz/replay.o $(DAEMON_PARTS) $(INTERNAL)
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
@@ -195,7 +201,7 @@ fuzz:                           ## every fuzz target for FUZZ_SECONDS=30, two at
 fuzz-run: $(FUZZ_BIN)
 	BUILD=$(BUILD) FUZZ_SECONDS=$(FUZZ_SECONDS) tools/fuzz $(FUZZ_BIN)
 .PHONY: fuzz-run
-$(BUILD)/%_fuzz: $(BUILD)/obj/fuzz/%_fuzz.o $(INTERNAL)
+$(BUILD)/%_fuzz: $(BUILD)/obj/fuzz/%_fuzz.o $(DAEMON_PARTS) $(INTERNAL)
 	$(call say,LD)
 	$(Q)$(CC) $(subst fuzzer-no-link,fuzzer,$(LDFLAGS_ALL)) -o $@ $^ $(LDLIBS_ALL)
 

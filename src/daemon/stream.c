@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 static const uint8_t magic[8] = "BAWNIMG1";
+static const uint8_t sized[8] = "ECREATE"; /* how an SGXS stream begins that tells its size */
 
 /* 8 magic, u32 which, u32 TCS policy, 16 attributes, u32 MISCSELECT, u32 0, SIGSTRUCT, u64 bytes. */
 #define HEAD (8 + 4 + 4 + 16 + 4 + 4 + sizeof(struct isa_sigstruct) + 8)
@@ -115,6 +116,9 @@ int stream_read(int fd, enum conf_enclave which, struct image **out, struct bawn
 		return err_nomem(e);
 	if (pread(fd, p, h.n, at) != (ssize_t)h.n)
 		r = err_set(e, BAWN_ERR_FORMAT, "the enclaves as loaded: cut short");
+	/* An ELF is for the loader to take apart, even if it is the loader that asks for it. */
+	if (r == 0 && (h.n < sizeof(sized) || memcmp(p, sized, sizeof(sized)) != 0))
+		r = err_set(e, BAWN_ERR_FORMAT, "the enclaves as loaded: no SGXS stream");
 	if (r == 0) /* copies the pages */
 		r = image_open_memory(out, p, h.n, NULL, e);
 	free(p);
