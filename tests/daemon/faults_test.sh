@@ -46,6 +46,28 @@ root && chmod -R a+rX "$tmp/fab"
 ok "the source mended, all is well" until_status 'ready'
 daemon_stop
 
+# ---- time ----
+
+issue() { # [OPTION...]
+	"$bawn" emu fab issue --fab "$tmp/fab" --platform "$BAWN_PLATFORM" --anew -o /dev/null "$@"
+	root && chmod -R a+rX "$tmp/fab"
+	"$bawn" daemon provision --now >/dev/null
+}
+starts "it starts again"
+ok "a certificate that ends in some seconds" issue --until "$(date -u -d '+12 seconds' +%Y-%m-%dT%H:%M:%SZ)"
+ok "is taken over" until_status 'ready|degraded'
+for _ in $(seq 200); do "$bawn" daemon provision | grep -q 'expired' && break; sleep 0.1; done
+like "$("$bawn" daemon provision)" 'provisioning: expired' "it expires, and provisioning says so"
+like "$("$bawn" daemon status)" 'degraded: the certificate has expired' "... and so does status"
+sleep 2 # the last second counts
+"$ask" quote "$tmp/late" >/dev/null 2>&1 && verify "$tmp/late" >/dev/null 2>&1
+ok "no quote is had that verifies" test $? != 0
+ok "a new one" issue
+ok "and all is well without a restart" until_status 'ready'
+ok "a quote" "$ask" quote "$tmp/quote"
+ok "... which verifies" verify "$tmp/quote"
+daemon_stop
+
 # ---- the disk ----
 
 if ! root || [ -z "${BAWN_IN_NAMESPACE-}" ]; then
