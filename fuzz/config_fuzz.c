@@ -44,6 +44,9 @@ static void hold(const struct config *c)
 	for (int i = 0; i < CONF_ENCLAVES; i++)
 		if (!path_holds(c->enclave[i]))
 			abort();
+	for (int i = 0; i < CONF_LISTS; i++)
+		if (!path_holds(c->white_list[i]))
+			abort();
 	for (int i = 0; i < PROCS; i++)
 		if (c->user[i].ngroups > CONF_GROUPS)
 			abort();

@@ -40,6 +40,30 @@ static void write_and_read(const struct image *im, enum conf_enclave which)
 	close(fd);
 }
 
+static void read_lists(int fd)
+{
+	for (int i = 0; i < CONF_LISTS; i++) {
+		enum conf_list which = (enum conf_list)i;
+		uint8_t *p, *q;
+		size_t n, m;
+		int again;
+
+		if (stream_read_list(fd, which, &p, &n, NULL)) {
+			if (p)
+				abort();
+			continue;
+		}
+		if (sealed_begin("fuzz", &again, NULL) == 0) {
+			if (stream_write_list(again, which, p, n, NULL) ||
+			    stream_read_list(again, which, &q, &m, NULL) || m != n || memcmp(p, q, n) != 0)
+				abort();
+			free(q);
+			close(again);
+		}
+		free(p);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	int fd;
@@ -63,6 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			write_and_read(im, which);
 		image_free(&im);
 	}
+	read_lists(fd);
 	close(fd);
 	return 0;
 }

@@ -239,6 +239,8 @@ static const struct key {
 	{ "launch-enclave", PATH, AT(enclave[ENCLAVE_LAUNCH]) },
 	{ "provision-enclave", PATH, AT(enclave[ENCLAVE_PROVISION]) },
 	{ "quote-enclave", PATH, AT(enclave[ENCLAVE_QUOTE]) },
+	{ "white-list", PATH, AT(white_list[LIST_LAUNCH]) },
+	{ "provision-white-list", PATH, AT(white_list[LIST_PROVISION]) },
 	{ "debug-enclaves", BOOL, AT(debug_enclaves) },
 	{ "gate-user", USER, AT(user[PROC_GATE]) },
 	{ "vault-user", USER, AT(user[PROC_VAULT]) },

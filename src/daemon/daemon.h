@@ -47,6 +47,7 @@ struct conf_user {
 };
 
 enum conf_enclave { ENCLAVE_LAUNCH, ENCLAVE_PROVISION, ENCLAVE_QUOTE, CONF_ENCLAVES };
+enum conf_list { LIST_LAUNCH, LIST_PROVISION, CONF_LISTS }; /* enum ae_list_type - 1 */
 enum conf_source { SOURCE_NONE, SOURCE_DIRECTORY, SOURCE_PCS, SOURCE_PCCS };
 
 /* Flat: handed to the roles as it is, in sealed memory. */
@@ -59,6 +60,7 @@ struct config {
 	char policy[CONF_PATH];
 	char metrics[CONF_PATH];  /* a socket; "": none */
 	char enclave[CONF_ENCLAVES][CONF_PATH];
+	char white_list[CONF_LISTS][CONF_PATH]; /* for the launch enclave; "": none */
 	bool debug_enclaves;      /* load ours for debugging: for tests of them */
 	struct conf_socket sockets[CONF_SOCKETS];
 	uint32_t nsockets;
@@ -106,7 +108,7 @@ enum channel_kind {
 	CHAN_ROLE = 1, /* either way: a message of src/wire's, with the descriptors that go with it */
 	/* from the parent */
 	CHAN_PEER,     /* fd: the channel to a new gate, vault or courier, whose number is the body's byte */
-	CHAN_LOADED,   /* to vault; fd: the enclaves, as image_stream_write left them */
+	CHAN_LOADED,   /* to vault; fd: enclaves and white lists, as stream_write left them */
 	CHAN_STOP,     /* answer what is under way, then end */
 	CHAN_PING,
 	/* to the parent */
@@ -171,9 +173,10 @@ static inline bool request_is_grave(unsigned type)
 /* courier: channel, directory of what it keeps. */
 #define FD_COURIER_VAULT FD_ROLE
 #define FD_COURIER_STATE (FD_ROLE + 1)
-/* loader: the policy's file, the enclaves' files; /dev/null for one that is not there. */
+/* loader: the policy's file, the enclaves' files, the white lists; /dev/null for one that is not there. */
 #define FD_LOADER_POLICY FD_ROLE
 #define FD_LOADER_ENCLAVE (FD_ROLE + 1)
+#define FD_LOADER_LIST (FD_LOADER_ENCLAVE + CONF_ENCLAVES)
 
 /* Start this program again as a role, with fds[i] at FD_PARENT + i. *pid is the child. */
 int process_spawn(const struct config *c, enum process r, const int *fds, size_t nfds, pid_t *pid,
@@ -213,6 +216,10 @@ int stream_read(int fd, enum conf_enclave which, struct image **out, struct bawn
 /* The SIGSTRUCT and attributes alone. */
 int stream_identity(int fd, enum conf_enclave which, struct isa_sigstruct *s,
 		    struct isa_attributes *attributes, struct bawn_error *e);
+
+/* White lists are in there too, as their files are. *out is the caller's. */
+int stream_write_list(int fd, enum conf_list which, const void *p, size_t n, struct bawn_error *e);
+int stream_read_list(int fd, enum conf_list which, uint8_t **out, size_t *n, struct bawn_error *e);
 
 /* ======================= the parent's own ======================= */
 

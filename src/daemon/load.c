@@ -21,7 +21,7 @@ static int open_or_null(const char *path, struct bawn_error *e)
 
 static int start_loader(struct parent *p, struct bawn_error *e)
 {
-	int fds[3 + CONF_ENCLAVES], pair[2];
+	int fds[3 + CONF_ENCLAVES + CONF_LISTS], pair[2];
 	struct child *c = &p->child[PROC_LOADER];
 	size_t n = 0;
 	int rc = channel_pair(pair, e);
@@ -33,6 +33,8 @@ static int start_loader(struct parent *p, struct bawn_error *e)
 	fds[n++] = open_or_null(p->config->policy, e);
 	for (int i = 0; i < CONF_ENCLAVES; i++)
 		fds[n++] = open_or_null(p->config->enclave[i], e);
+	for (int i = 0; i < CONF_LISTS; i++)
+		fds[n++] = open_or_null(p->config->white_list[i], e);
 	for (size_t i = 2; i < n && rc == 0; i++)
 		rc = fds[i] < 0 ? fds[i] : 0;
 	if (rc == 0)

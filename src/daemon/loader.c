@@ -3,6 +3,7 @@
  * not. The parent opened what it reads; by itself it can look up names of
  * users and groups in /etc, and nothing else.
  */
+#include "ae/ae.h"
 #include "authority/authority.h"
 #include "daemon/daemon.h"
 
@@ -117,7 +118,47 @@ static int load_enclave(int out, enum conf_enclave which, struct bawn_error *e)
 	return r;
 }
 
-static int send_enclaves(struct bawn_error *e)
+/* Whether its signatures hold is for the launch enclave to say. */
+static int load_list(int out, enum conf_list which, struct bawn_error *e)
+{
+	struct ae_white_list list;
+	uint8_t *file;
+	size_t n;
+	int r = read_fd(FD_LOADER_LIST + (int)which, AE_WHITE_LIST_MAX, &file, &n, "the file", e);
+
+	if (r)
+		return r;
+	r = ae_white_list_parse(file, n, &list, e);
+	if (r == 0 && list.type != (unsigned)which + 1)
+		r = err_set(e, BAWN_ERR_FORMAT, "it is of the other type: %u", list.type);
+	if (r == 0)
+		r = stream_write_list(out, which, file, n, e);
+	free(file);
+	return r;
+}
+
+static int add_lists(const struct config *c, int fd, struct bawn_error *e)
+{
+	for (int i = 0; i < CONF_LISTS; i++) {
+		struct bawn_error why = { 0 };
+		off_t before = lseek(fd, 0, SEEK_END);
+
+		if (!c->white_list[i][0])
+			continue;
+		if (!is_file(FD_LOADER_LIST + i)) {
+			log_msg(LOG_ERROR, "white list: there is no file %.200s", c->white_list[i]);
+			continue;
+		}
+		if (load_list(fd, (enum conf_list)i, &why) == 0)
+			continue;
+		log_msg(LOG_ERROR, "white list %.200s cannot be used: %s", c->white_list[i], why.msg);
+		if (ftruncate(fd, before))
+			return err_sys(e, "ftruncate");
+	}
+	return 0;
+}
+
+static int send_enclaves(const struct config *c, struct bawn_error *e)
 {
 	int fd, r = sealed_begin("bawnd-enclaves", &fd, e);
 
@@ -137,7 +178,9 @@ static int send_enclaves(struct bawn_error *e)
 		if (ftruncate(fd, before))
 			return err_sys(e, "ftruncate");
 	}
-	r = sealed_end(fd, e);
+	r = add_lists(c, fd, e);
+	if (r == 0)
+		r = sealed_end(fd, e);
 	if (r == 0)
 		r = channel_send(FD_PARENT, CHAN_LOADED, NULL, 0, &fd, 1, e);
 	close(fd);
@@ -150,7 +193,7 @@ int loader_main(const struct config *c)
 	int r = send_policy(c, &e);
 
 	if (r == 0)
-		r = send_enclaves(&e);
+		r = send_enclaves(c, &e);
 	if (r)
 		log_msg(LOG_ERROR, "%s", e.msg);
 	return r ? 1 : 0;

@@ -1,11 +1,20 @@
-/* An enclave between loader and vault: a head of fixed size, then its pages as an SGXS stream. */
+/*
+ * Enclaves between loader and vault: a head of fixed size, then the pages as an
+ * SGXS stream. A white list is a record like them, with its file for pages and
+ * nothing else in its head.
+ */
 #include "daemon/daemon.h"
 
+#include "ae/ae.h"
 #include "image/image.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* What a record is: an enclave, or (RECORD_LIST + its kind) a white list. */
+#define RECORD_LIST CONF_ENCLAVES
+#define RECORDS (CONF_ENCLAVES + CONF_LISTS)
 
 static const uint8_t magic[8] = "BAWNIMG1";
 static const uint8_t sized[8] = "ECREATE"; /* how an SGXS stream begins that tells its size */
@@ -40,7 +49,7 @@ static bool get_head(const uint8_t *p, struct head *h)
 	uint32_t zero;
 
 	return cur_bytes(&c, m, 8) && memcmp(m, magic, 8) == 0 && cur_le32(&c, &h->which) &&
-	       h->which < CONF_ENCLAVES && cur_le32(&c, &h->tcs_policy) && h->tcs_policy <= 1 &&
+	       h->which < RECORDS && cur_le32(&c, &h->tcs_policy) && h->tcs_policy <= 1 &&
 	       cur_le64(&c, &h->attributes.flags) && cur_le64(&c, &h->attributes.xfrm) &&
 	       cur_le32(&c, &h->miscselect) && cur_le32(&c, &zero) && zero == 0 &&
 	       cur_bytes(&c, &h->sigstruct, sizeof(h->sigstruct)) && cur_le64(&c, &h->n) &&
@@ -69,7 +78,7 @@ int stream_write(int fd, enum conf_enclave which, const struct image *im, struct
 }
 
 /* Find it; *at becomes where its pages start. */
-static int find(int fd, enum conf_enclave which, struct head *h, off_t *at, struct bawn_error *e)
+static int find(int fd, unsigned which, struct head *h, off_t *at, struct bawn_error *e)
 {
 	uint8_t bytes[HEAD];
 
@@ -102,6 +111,48 @@ int stream_identity(int fd, enum conf_enclave which, struct isa_sigstruct *s,
 	return 0;
 }
 
+/* What follows a head; the caller's. */
+static int read_body(int fd, const struct head *h, off_t at, uint8_t **out, struct bawn_error *e)
+{
+	*out = malloc(h->n + 1);
+	if (!*out)
+		return err_nomem(e);
+	if (pread(fd, *out, h->n, at) == (ssize_t)h->n)
+		return 0;
+	free(*out);
+	*out = NULL;
+	return err_set(e, BAWN_ERR_FORMAT, "the enclaves as loaded: cut short");
+}
+
+int stream_write_list(int fd, enum conf_list which, const void *p, size_t n, struct bawn_error *e)
+{
+	struct head h = { .which = RECORD_LIST + (unsigned)which, .n = n };
+	uint8_t bytes[HEAD];
+	off_t at = lseek(fd, 0, SEEK_END);
+
+	put_head(bytes, &h);
+	if (at < 0 || pwrite(fd, bytes, HEAD, at) != (ssize_t)HEAD ||
+	    pwrite(fd, p, n, at + (off_t)HEAD) != (ssize_t)n)
+		return err_sys(e, "memory file");
+	return 0;
+}
+
+int stream_read_list(int fd, enum conf_list which, uint8_t **out, size_t *n, struct bawn_error *e)
+{
+	struct head h;
+	off_t at;
+	int r = find(fd, RECORD_LIST + (unsigned)which, &h, &at, e);
+
+	*out = NULL;
+	if (r == 0 && h.n > AE_WHITE_LIST_MAX)
+		r = err_set(e, BAWN_ERR_FORMAT, "the white list as loaded: too large");
+	if (r == 0)
+		r = read_body(fd, &h, at, out, e);
+	if (r == 0)
+		*n = h.n;
+	return r;
+}
+
 int stream_read(int fd, enum conf_enclave which, struct image **out, struct bawn_error *e)
 {
 	struct head h;
@@ -109,15 +160,12 @@ int stream_read(int fd, enum conf_enclave which, struct image **out, struct bawn
 	off_t at;
 	int r = find(fd, which, &h, &at, e);
 
+	if (r == 0)
+		r = read_body(fd, &h, at, &p, e);
 	if (r)
 		return r;
-	p = malloc(h.n + 1);
-	if (!p)
-		return err_nomem(e);
-	if (pread(fd, p, h.n, at) != (ssize_t)h.n)
-		r = err_set(e, BAWN_ERR_FORMAT, "the enclaves as loaded: cut short");
 	/* An ELF is for the loader to take apart, even if it is the loader that asks for it. */
-	if (r == 0 && (h.n < sizeof(sized) || memcmp(p, sized, sizeof(sized)) != 0))
+	if (h.n < sizeof(sized) || memcmp(p, sized, sizeof(sized)) != 0)
 		r = err_set(e, BAWN_ERR_FORMAT, "the enclaves as loaded: no SGXS stream");
 	if (r == 0) /* copies the pages */
 		r = image_open_memory(out, p, h.n, NULL, e);

@@ -346,6 +346,8 @@ static void from_parent(struct vault *v)
 		if (fd >= 0 && enclaves_new(v, fd, &e)) {
 			log_msg(LOG_ERROR, "the enclaves as loaded: %s", e.msg);
 			close(fd);
+		} else if (fd >= 0) {
+			lists_load(v);
 		}
 		v->unchecked = v->prov.has_key;
 		break;
@@ -422,6 +424,7 @@ static void loop(struct vault *v)
 			wait = left;
 		if (wait > SECOND_NS)
 			wait = SECOND_NS;
+		lists_tick(v);
 		parked_expire(v, clock_ns());
 		pthread_mutex_lock(&v->lock);
 		if (authority_entries_tidy(v->entries, now_s(), &e) && !v->problem[0])

@@ -120,6 +120,13 @@ struct vault {
 	int enclaves; /* sealed memory of the loader's, -1 before */
 	struct ae_desk *desk;
 	bool emulated;
+	/* white lists that the launch enclave took, by kind */
+	struct white_list {
+		uint8_t *p;
+		size_t n;
+		uint32_t version;
+	} list[CONF_LISTS];
+	uint64_t lists_again; /* clock_ns, the first thread's: when to give them once more; 0: never */
 	uint64_t quiesced_until; /* clock_ns; 0: not */
 	struct isa_report_body qe; /* identity of the quoting enclave, once it was loaded */
 	bool qe_known;
@@ -245,6 +252,18 @@ int enclaves_new(struct vault *v, int fd, struct bawn_error *e);
 void enclaves_quiesce(struct vault *v, uint32_t seconds, struct wire_quiesce_answer *out);
 /* Reopen in time; returns ns until there is something to do. */
 uint64_t enclaves_tick(struct vault *v);
+
+/* ---- vault_lists.c ---- */
+
+/* Give a new desk the lists: those of the configuration, and newer ones registered before. */
+void lists_load(struct vault *v);
+/* Again, if that failed for a reason that passes. */
+void lists_tick(struct vault *v);
+/* A newer list, for good. what points into p. BAWN_ERR_FORMAT, BAWN_ERR_DENIED by the enclave. */
+int lists_register(struct vault *v, const uint8_t *p, size_t n, struct ae_white_list *what,
+		   struct bawn_error *e);
+/* The list in force, appended; BAWN_ERR_NOT_FOUND without one. */
+int lists_get(struct vault *v, enum conf_list which, struct buf *out, struct bawn_error *e);
 
 /* ---- vault_audit.c ---- */
 

@@ -5,6 +5,7 @@
  */
 #include "daemon/vault.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -260,6 +261,50 @@ static void serve_token(struct vault *v, struct job *j)
 	j->response.first = cur_make(j->scratch, sizeof(token));
 }
 
+/* ---- white lists ---- */
+
+static void serve_list(struct vault *v, struct job *j)
+{
+	struct bawn_error e = { 0 };
+
+	buf_free(&j->tail);
+	buf_init(&j->tail, AE_WHITE_LIST_MAX);
+	j->quiet = true;
+	if (lists_get(v, LIST_LAUNCH, &j->tail, &e)) {
+		answer_error(j, AESM_ERR_INTERFACE);
+	} else if (j->aesm->type == AESM_GET_WHITE_LIST_SIZE) {
+		j->response.has_number = true;
+		j->response.number = j->tail.n;
+	} else if (j->aesm->list_size < j->tail.n) {
+		answer_error(j, AESM_ERR_PARAMETER);
+	} else {
+		j->response.first = cur_make(j->tail.p, j->tail.n);
+	}
+}
+
+static void serve_register(struct vault *v, struct job *j)
+{
+	struct bawn_error e = { 0 };
+	struct ae_white_list list;
+	int r;
+
+	j->event = WIRE_AUDIT_POLICY;
+	if (j->aesm->data_type != 0) {
+		answer_error(j, AESM_ERR_PARAMETER);
+		return;
+	}
+	r = lists_register(v, j->aesm->blob, j->aesm->blob_size, &list, &e);
+	if (r == 0) {
+		snprintf(j->note, sizeof(j->note), "white list of type %u, version %u: %u signers", list.type,
+			 list.version, list.count);
+		return;
+	}
+	job_fail(j, r, &e);
+	/* Not policy's word, which is 6. */
+	if (r == BAWN_ERR_DENIED)
+		answer_error(j, AESM_ERR_PARAMETER);
+}
+
 void aesm_serve(struct vault *v, struct job *j)
 {
 	if (j->aesm->flaw) {
@@ -304,9 +349,10 @@ void aesm_serve(struct vault *v, struct job *j)
 		break;
 	case AESM_GET_WHITE_LIST_SIZE:
 	case AESM_GET_WHITE_LIST:
+		serve_list(v, j);
+		break;
 	case AESM_REGISTER:
-		/* White lists are the owner's: `bawn launch`, and the policy. */
-		answer_error(j, AESM_ERR_INTERFACE);
+		serve_register(v, j);
 		break;
 	default:
 		/* InitQuote, GetQuote, attestation errors: Intel's EPID servers are needed, and gone. */

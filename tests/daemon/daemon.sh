@@ -55,8 +55,9 @@ daemon_config() {
 	} >"$tmp/bawnd.conf"
 }
 
+platform_options=() # for `bawn emu platform create`
 daemon_setup() {
-	"$bawn" emu platform create "$BAWN_PLATFORM" >/dev/null || skip_all "no emulated platform here"
+	"$bawn" emu platform create "${platform_options[@]}" "$BAWN_PLATFORM" >/dev/null || skip_all "no emulated platform here"
 	"$bawn" emu fab create --fab "$tmp/fab" --pce "$BUILD/enclaves/provision.signed.so" \
 		--qe "$BUILD/enclaves/quote.signed.so" >/dev/null
 	"$bawn" emu fab issue --fab "$tmp/fab" --platform "$BAWN_PLATFORM" -o /dev/null

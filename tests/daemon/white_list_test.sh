@@ -1,0 +1,98 @@
+# White lists in bawnd, on a platform whose launch control is locked: of the configuration, registered
+# by AESM, kept; launch tokens and the service's own enclaves by them.
+# no-asan: the roles' tables of system calls do not have the sanitizer's
+. tests/tap.sh
+command -v python3 >/dev/null || skip_all "there is no python3"
+. tests/daemon/daemon.sh
+enclaves=$BUILD/enclaves
+root_key=$BUILD/keys/launch-root.pem
+[ -e "$root_key" ] || skip_all "the launch enclave of this build has another root"
+member() { "$bawn" inspect --json "$2" | sed -n "s/^ *\"$1\": \"\(.*\)\",*/\1/p" | head -n 1; }
+list() { # FILE ARG...: for the launch enclave
+	local file=$1
+	shift
+	"$bawn" launch whitelist create --root-key "$root_key" -o "$file" "$@" && chmod a+r "$file"
+}
+aesm() { python3 tests/daemon/list_client.py "$run/aesm.sock" "$@" 2>&1; }
+# A token for an enclave of ours, as $tmp/token. The modulus is at 128 of its SIGSTRUCT.
+token() {
+	aesm token "$(member mrenclave "$1")" "$(modulus "$1")" "$tmp/token"
+}
+modulus() {
+	python3 -c 'import sys
+b = open(sys.argv[1], "rb").read()
+at = b.find(bytes.fromhex("06000000e10000000000010000000000"))
+print(b[at + 128:at + 512].hex())' "$1"
+}
+
+platform_options=(--locked-launch --lepubkeyhash "$(member mrsigner "$enclaves/launch.signed.so")")
+daemon_setup
+daemon_policy "[native]" "allow status,quote,certify,collateral,provision,launch uid=0-4000000" \
+	"allow administer uid=$uid" "[aesm]" "allow launch uid=0-4000000" "allow administer uid=$uid"
+list "$tmp/list" --list-version 3 "$enclaves/witness.signed.so"
+list "$tmp/provision" --list-version 1 --type provision "$enclaves/provision.signed.so" "$enclaves/quote.signed.so"
+list "$tmp/own" --list-version 2 "$enclaves/provision.signed.so" "$enclaves/quote.signed.so"
+
+# without
+WAIT=serving
+starts "bawnd without a list"
+is "$(aesm size)" "40 " "has none to tell"
+is "$(aesm get "$tmp/got")" 40 "nor to give"
+is "$(token "$enclaves/witness.signed.so")" 6 "and there are no tokens"
+daemon_stop
+
+# of the configuration
+list "$tmp/list" --list-version 3 "$enclaves/witness.signed.so" "$enclaves/provision.signed.so" "$enclaves/quote.signed.so"
+daemon_config "white-list = $tmp/list" "provision-white-list = $tmp/provision"
+WAIT=
+starts "with lists it is provisioned: its own enclaves get tokens"
+is "$(aesm size)" "0 $(stat -c %s "$tmp/list")" "AESM tells the list's size"
+is "$(aesm get "$tmp/got")" 0 "gives it"
+ok "as it is" cmp "$tmp/got" "$tmp/list"
+is "$(aesm get "$tmp/got" "$(($(stat -c %s "$tmp/list") - 1))")" 3 "not into a byte less"
+is "$(token "$enclaves/witness.signed.so")" 0 "a token for a signer of the list"
+ok "with which it loads" "$bawn" load --device emulated --platform "$BAWN_PLATFORM" --token "$tmp/token" \
+	"$enclaves/witness.signed.so"
+is "$(token "$enclaves/witness-other.signed.so")" 6 "none for another"
+ok "the native protocol has the same" "$ask" token "$(member mrenclave "$enclaves/witness.signed.so")" \
+	"$(member mrsigner "$enclaves/witness.signed.so")"
+exits 1 "and refuses the same" "$ask" token "$(member mrenclave "$enclaves/witness-other.signed.so")" \
+	"$(member mrsigner "$enclaves/witness-other.signed.so")"
+
+# registered
+list "$tmp/any" --list-version 4 --any
+"$bawn" sign --p256 --new-key "$tmp/key.pem" >/dev/null
+"$bawn" launch whitelist create --root-key "$tmp/key.pem" --list-version 5 --any -o "$tmp/foreign"
+is "$(aesm register "$tmp/own")" 3 "an older list is refused"
+is "$(aesm register "$tmp/foreign")" 3 "so is one by another root"
+head -c 100 "$tmp/any" >"$tmp/short"
+is "$(aesm register "$tmp/short")" 3 "half a list"
+is "$(aesm register "$tmp/any" 1)" 3 "another kind of data"
+is "$(token "$enclaves/witness-other.signed.so")" 6 "nothing has changed"
+if root && as 12345 /usr/bin/python3 -c '' 2>/dev/null && as 12345 test -r tests/daemon/list_client.py; then
+	is "$(as 12345 /usr/bin/python3 tests/daemon/list_client.py "$run/aesm.sock" register "$tmp/any")" 6 \
+		"who is no administrator registers nothing"
+fi
+is "$(aesm register "$tmp/any")" 0 "a newer one is taken"
+is "$(token "$enclaves/witness-other.signed.so")" 0 "and holds"
+daemon_stop
+starts "bawnd again"
+is "$(aesm size)" "0 $(stat -c %s "$tmp/any")" "it was kept"
+is "$(token "$enclaves/witness-other.signed.so")" 0 "and holds"
+like "$("$bawn" daemon audit tail --dir "$tmp/audit" 2>&1)" "white list of type 1, version 4" "it is on record"
+daemon_stop
+
+# a list that cannot be
+daemon_config "white-list = $tmp/foreign" "provision-white-list = $tmp/list"
+rm -f "$tmp/state/vault/white-list"
+WAIT=serving
+starts "with the wrong lists it still serves"
+for ((i = 0; i < 300; i++)); do
+	grep -q 'white-list of the configuration is not' "$tmp/log" && break
+	sleep 0.1
+done
+like "$(cat "$tmp/log")" "white-list of the configuration is not in force" "the log tells of one that is refused"
+like "$(cat "$tmp/log")" "other type" "and of one of the other type"
+is "$(aesm size)" "40 " "there is none in force"
+daemon_stop
+tap_done
