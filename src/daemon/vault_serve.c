@@ -352,7 +352,8 @@ static void dispatch(struct vault *v, struct job *j)
 		j->close = true;
 		return;
 	}
-	if (!j->conn->greeted && j->native.head.type != WIRE_HELLO) {
+	/* On a connection that is older than this vault another one has answered HELLO. */
+	if (!j->conn->greeted && j->seq <= 1 && j->native.head.type != WIRE_HELLO) {
 		job_refuse(j, WIRE_MALFORMED, 0, "HELLO comes first");
 		j->close = true;
 		return;

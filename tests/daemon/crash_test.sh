@@ -35,6 +35,32 @@ daemon_stop
 ok "the audit log is sound" "$bawn" daemon audit verify --dir "$tmp/audit"
 like "$(cat "$tmp"/audit/audit-*.log)" 'was killed by signal 9' "and tells of the deaths"
 
+# A connection that is older than the vault: HELLO was answered by another one.
+starts "it starts again"
+out=$(python3 - "$BAWN_SOCKET" "$(role vault)" <<'END'
+import os, signal, socket, struct, sys, time
+
+def connect():
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.settimeout(20)
+    s.connect(sys.argv[1])
+    return s
+
+def ask(s, kind, body=b""):
+    s.send(struct.pack("<IHHIIQ", 0x4e574142, kind, 0, 24 + len(body), 0, 1) + body)
+    return struct.unpack_from("<H", s.recv(65536), 6)[0]
+
+s = connect()
+codes = [ask(s, 1, struct.pack("<II32s", 1, 1, b""))]
+os.kill(int(sys.argv[2]), signal.SIGKILL)
+time.sleep(1)
+codes += [ask(s, 2), ask(connect(), 2)]
+print(*codes)
+END
+)
+is "$out" "0 0 1" "an old connection goes on with a new vault; a new one begins with HELLO"
+daemon_stop
+
 # The parent itself: everything ends with it, and starts again on what it left.
 starts "it starts again"
 ok "the roles of before are gone" test "$(role gate | wc -l)" = 1
