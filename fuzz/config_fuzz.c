@@ -37,7 +37,7 @@ static void hold_sockets(const struct config *c)
 static void hold(const struct config *c)
 {
 	if (!path_holds(c->platform) || !path_holds(c->state) || !path_holds(c->audit) ||
-	    !path_holds(c->policy) || !path_holds(c->metrics) || !path_holds(c->api_key_file) ||
+	    !path_holds(c->policy) || !path_holds(c->metrics) || !path_holds(c->metrics_file) || !path_holds(c->api_key_file) ||
 	    !path_holds(c->ca_file) || !path_holds(c->root_file) || !path_holds(c->ppid_key_file) ||
 	    !ends(c->url, CONF_PATH) || !ends(c->proxy, CONF_PATH) || !ends(c->device, sizeof(c->device)))
 		abort();
@@ -51,7 +51,7 @@ static void hold(const struct config *c)
 		if (c->user[i].ngroups > CONF_GROUPS)
 			abort();
 	if (c->magic != CONF_MAGIC || c->workers > 8 || c->connections > 16384 || !c->connections_per_uid ||
-	    !c->request_seconds || !c->audit_files || c->audit_bytes < 4096 || c->log > LOG_DEBUG ||
+	    !c->request_seconds || !c->metrics_seconds || !c->audit_files || c->audit_bytes < 4096 || c->log > LOG_DEBUG ||
 	    c->source > SOURCE_PCCS || (c->source != SOURCE_NONE && c->source != SOURCE_PCS && !c->url[0]))
 		abort();
 	hold_sockets(c);

@@ -59,6 +59,8 @@ struct config {
 	char audit[CONF_PATH];    /* directory */
 	char policy[CONF_PATH];
 	char metrics[CONF_PATH];  /* a socket; "": none */
+	char metrics_file[CONF_PATH]; /* written anew every metrics_seconds; "": none */
+	uint32_t metrics_seconds;
 	char enclave[CONF_ENCLAVES][CONF_PATH];
 	char white_list[CONF_LISTS][CONF_PATH]; /* for the launch enclave; "": none */
 	bool debug_enclaves;      /* load ours for debugging: for tests of them */
@@ -116,6 +118,7 @@ enum channel_kind {
 	CHAN_READY,
 	CHAN_LOG,      /* u8 level, text */
 	CHAN_RELOAD,   /* from vault: an administrator asks for what SIGHUP does */
+	CHAN_METRICS,    /* from vault: text for the file, which is out of its reach */
 	CHAN_LOCK,       /* from vault, and to a new one: nothing replaces the policy any more */
 };
 

@@ -236,6 +236,20 @@ static void all_ready(struct parent *p)
 	}
 }
 
+/* Said once, not every time: a full disk is no news after that. */
+static void write_metrics(struct parent *p, const struct message *m)
+{
+	struct bawn_error e = { 0 };
+	bool failed;
+
+	if (!p->config->metrics_file[0])
+		return;
+	failed = io_write_file(p->config->metrics_file, m->body, m->n, 0644, &e) != 0;
+	if (failed && !p->metrics_failing)
+		log_msg(LOG_ERROR, "metrics: %s", e.msg);
+	p->metrics_failing = failed;
+}
+
 static void take(struct parent *p, struct child *c, struct message *m)
 {
 	enum process r = which(p, c);
@@ -266,6 +280,10 @@ static void take(struct parent *p, struct child *c, struct message *m)
 	case CHAN_LOCK:
 		if (r == PROC_VAULT)
 			p->locked = true;
+		break;
+	case CHAN_METRICS:
+		if (r == PROC_VAULT)
+			write_metrics(p, m);
 		break;
 	case CHAN_PONG:
 		break;
@@ -568,6 +586,9 @@ int parent_main(struct config *c, bool foreground)
 	listen_remove(c);
 	if (p.metrics >= 0)
 		unlink(c->metrics);
+	/* Of a service that is gone there are no numbers. */
+	if (c->metrics_file[0])
+		unlink(c->metrics_file);
 	log_msg(LOG_INFO, "stopped");
 	return 0;
 }

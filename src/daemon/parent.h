@@ -21,6 +21,7 @@ struct parent {
 	struct config *config;
 	int config_fd;
 	int listener[CONF_SOCKETS], metrics; /* metrics: -1 if none */
+	bool metrics_failing;
 	int signals, ready_fd;
 	struct child child[PROCS];
 	uint64_t restarts;

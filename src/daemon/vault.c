@@ -425,6 +425,7 @@ static void loop(struct vault *v)
 		if (wait > SECOND_NS)
 			wait = SECOND_NS;
 		lists_tick(v);
+		metrics_tick(v);
 		parked_expire(v, clock_ns());
 		pthread_mutex_lock(&v->lock);
 		if (authority_entries_tidy(v->entries, now_s(), &e) && !v->problem[0])

@@ -178,6 +178,7 @@ struct vault {
 		_Atomic uint64_t quote_ns;
 	} count;
 	uint64_t minute, minute_quotes, last_minute_quotes;
+	uint64_t metrics_next; /* clock_ns, the first thread's */
 	struct message in; /* the first thread's */
 };
 
@@ -275,6 +276,8 @@ void anchor_save(struct vault *v, bool force);
 /* ---- vault_metrics.c ---- */
 
 void metrics_serve(struct vault *v, int listener);
+/* For the file, to the parent, when it is time. */
+void metrics_tick(struct vault *v);
 
 uint64_t now_s(void);
 

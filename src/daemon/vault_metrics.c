@@ -1,4 +1,4 @@
-/* Metrics in Prometheus's text format, to whoever connects to the socket for them; HTTP if it is spoken. */
+/* Metrics in Prometheus's text format, to whoever connects to the socket for them (HTTP if it is spoken), and for a file. */
 #include "daemon/vault.h"
 
 #include <errno.h>
@@ -89,4 +89,19 @@ void metrics_serve(struct vault *v, int listener)
 	buf_free(&head_text);
 	shutdown(fd, SHUT_RDWR);
 	close(fd);
+}
+
+void metrics_tick(struct vault *v)
+{
+	uint64_t now = clock_ns();
+	struct buf text;
+
+	if (!v->config->metrics_file[0] || now < v->metrics_next)
+		return;
+	v->metrics_next = now + v->config->metrics_seconds * SECOND_NS;
+	buf_init(&text, CHANNEL_MAX - 1);
+	write_metrics(v, &text);
+	if (!text.failed)
+		channel_send(FD_PARENT, CHAN_METRICS, text.p, text.n, NULL, 0, NULL);
+	buf_free(&text);
 }

@@ -48,7 +48,7 @@ rm -f "$BAWN_SOCKET" "$run/aesm.sock"
 
 # ---- metrics ----
 
-daemon_config "metrics = $run/metrics.sock"
+daemon_config "metrics = $run/metrics.sock" "metrics-file = $run/bawnd.prom" "metrics-seconds = 1"
 starts "with metrics"
 "$ask" quote "$tmp/quote"
 scrape() { python3 -c 'import socket,sys
@@ -65,7 +65,15 @@ like "$(scrape "GET /metrics HTTP/1.0
 ")" '^HTTP/1.0 200' "metrics, by HTTP"
 like "$(scrape "")" 'bawnd_requests_total\{answer="ok"\}' "answers are counted by kind"
 like "$(scrape "")" '^bawnd_emulated 1$' "and say that the platform is emulated"
+for ((i = 0; i < 200; i++)); do
+	grep -qs '^bawnd_quotes_total 1$' "$run/bawnd.prom" && break
+	sleep 0.1
+done
+like "$(cat "$run/bawnd.prom")" '^bawnd_quotes_total 1$' "the file has them too"
+is "$(stat -c %a "$run/bawnd.prom")" 644 "for everybody to read"
+is "$(find "$run" -name '*bawnd.prom*' | wc -l)" 1 "and nothing is left beside it"
 daemon_stop
+ok "it goes with the service" test ! -e "$run/bawnd.prom"
 
 # ---- no certificate to be had ----
 
