@@ -44,18 +44,15 @@ static bool same(const char *a, const char *b)
 
 enum file_kind file_of_path(const char *path)
 {
-	/* Quick for all others. */
-	if (settings.on && path && path[0] == '/' && path[1] == 'p' && same(path, "/proc/self/auxv"))
-		return FILE_AUXV;
-	if (!settings.on || !path || path[0] != '/' || path[1] != 'd' || path[2] != 'e' || path[3] != 'v' ||
-	    path[4] != '/')
+	if (!settings.on)
 		return FILE_OTHER;
-	path += 5;
+	if (same(path, "/proc/self/auxv"))
+		return FILE_AUXV;
 	if (settings.isgx)
-		return same(path, "isgx") ? FILE_ISGX : FILE_OTHER;
-	if (same(path, "sgx_enclave") || same(path, "sgx/enclave"))
+		return same(path, "/dev/isgx") ? FILE_ISGX : FILE_OTHER;
+	if (same(path, "/dev/sgx_enclave") || same(path, "/dev/sgx/enclave"))
 		return FILE_ENCLAVE;
-	if (same(path, "sgx_provision") || same(path, "sgx/provision"))
+	if (same(path, "/dev/sgx_provision") || same(path, "/dev/sgx/provision"))
 		return FILE_PROVISION;
 	return FILE_OTHER;
 }

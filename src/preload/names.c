@@ -21,8 +21,6 @@ extern int pthread_atfork(void (*)(void), void (*)(void), void (*)(void)) __attr
 extern uint64_t cpu_libc_signals;
 
 /* Not all of them are declared by every C library. */
-NAME int open64(const char *path, int flags, ...);
-NAME int openat64(int dir, const char *path, int flags, ...);
 NAME int __open_2(const char *path, int flags);
 NAME int __open64_2(const char *path, int flags);
 NAME int __openat_2(int dir, const char *path, int flags);
@@ -85,46 +83,33 @@ static int open_at(int dir, const char *path, int flags, mode_t mode)
 	return (int)answer(raw(SYS_openat, (uint64_t)dir, ARG(path), (uint64_t)flags, mode, 0, 0));
 }
 
-/* The mode is there only if a file may be made. */
-#define MODE_ARGUMENT(flags, mode)                                                                 \
-	do {                                                                                       \
-		if ((flags) & (O_CREAT | O_TMPFILE)) {                                             \
-			va_list ap;                                                                \
-			va_start(ap, flags);                                                       \
-			(mode) = va_arg(ap, mode_t);                                               \
-			va_end(ap);                                                                \
-		}                                                                                  \
-	} while (0)
+/*
+ * With fixed parameters: an argument behind "..." comes in the register of a
+ * third or fourth parameter (psABI 3.5.7), and no list has to be walked for it.
+ * Where there is none it is junk, which the kernel does not look at either.
+ */
+NAME int open_any(const char *path, int flags, mode_t mode) __asm__("open");
+NAME int open_any64(const char *path, int flags, mode_t mode) __asm__("open64");
+NAME int openat_any(int dir, const char *path, int flags, mode_t mode) __asm__("openat");
+NAME int openat_any64(int dir, const char *path, int flags, mode_t mode) __asm__("openat64");
 
-NAME int open(const char *path, int flags, ...)
+int open_any(const char *path, int flags, mode_t mode)
 {
-	mode_t mode = 0;
-
-	MODE_ARGUMENT(flags, mode);
 	return open_at(AT_FDCWD, path, flags, mode);
 }
 
-NAME int open64(const char *path, int flags, ...)
+int open_any64(const char *path, int flags, mode_t mode)
 {
-	mode_t mode = 0;
-
-	MODE_ARGUMENT(flags, mode);
 	return open_at(AT_FDCWD, path, flags | O_LARGEFILE, mode);
 }
 
-NAME int openat(int dir, const char *path, int flags, ...)
+int openat_any(int dir, const char *path, int flags, mode_t mode)
 {
-	mode_t mode = 0;
-
-	MODE_ARGUMENT(flags, mode);
 	return open_at(dir, path, flags, mode);
 }
 
-NAME int openat64(int dir, const char *path, int flags, ...)
+int openat_any64(int dir, const char *path, int flags, mode_t mode)
 {
-	mode_t mode = 0;
-
-	MODE_ARGUMENT(flags, mode);
 	return open_at(dir, path, flags | O_LARGEFILE, mode);
 }
 

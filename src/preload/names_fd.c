@@ -4,7 +4,6 @@
 #include <string.h>
 
 /* Not all of them are declared by every C library. */
-NAME int fcntl64(int fd, int op, ...);
 NAME ssize_t pread64(int fd, void *p, size_t n, off_t at);
 NAME ssize_t pwrite64(int fd, const void *p, size_t n, off_t at);
 NAME int close_range(unsigned first, unsigned last, int flags);
@@ -149,35 +148,23 @@ static int control(int fd, int op, void *arg)
 	return op == F_DUPFD || op == F_DUPFD_CLOEXEC ? copied(fd, r) : r;
 }
 
-#define POINTER_ARGUMENT(last, p)                                                                  \
-	do {                                                                                       \
-		va_list ap;                                                                        \
-		va_start(ap, last);                                                                \
-		(p) = va_arg(ap, void *);                                                          \
-		va_end(ap);                                                                        \
-	} while (0)
+/* With fixed parameters, as names.c's open_any. */
+NAME int fcntl_any(int fd, int op, void *arg) __asm__("fcntl");
+NAME int fcntl_any64(int fd, int op, void *arg) __asm__("fcntl64");
+NAME int ioctl_any(int fd, unsigned long request, void *arg) __asm__("ioctl");
 
-NAME int fcntl(int fd, int op, ...)
+int fcntl_any(int fd, int op, void *arg)
 {
-	void *arg;
-
-	POINTER_ARGUMENT(op, arg);
 	return control(fd, op, arg);
 }
 
-NAME int fcntl64(int fd, int op, ...)
+int fcntl_any64(int fd, int op, void *arg)
 {
-	void *arg;
-
-	POINTER_ARGUMENT(op, arg);
 	return control(fd, op, arg);
 }
 
-NAME int ioctl(int fd, unsigned long request, ...)
+int ioctl_any(int fd, unsigned long request, void *arg)
 {
-	void *arg;
-
-	POINTER_ARGUMENT(request, arg);
 	if (DRIVER_MAGIC(request) == 0xa4) {
 		bool ours = false;
 		long r = file_ioctl(fd, (uint32_t)request, ARG(arg), &ours);
