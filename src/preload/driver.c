@@ -151,6 +151,9 @@ static long add_piece(struct cpu_epc *epc, const struct add_pages *a, const stru
 		absent += ISA_PAGE;
 	if (absent == 0)
 		return -EBUSY;
+	absent = source_usable(a->src + a->count, absent);
+	if (absent == 0)
+		return -EACCES;
 	/* As many pages as the source has. */
 	for (n = absent; n && driver_get(buffer, a->src + a->count, n);)
 		n -= ISA_PAGE;

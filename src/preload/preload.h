@@ -146,6 +146,14 @@ long driver_put(uint64_t to, const void *from, size_t n);
 
 long isgx_ioctl(uint32_t request, uint64_t arg);
 
+/* ---- source.c ---- */
+
+/*
+ * How many of n bytes, from `at` on, ADD_PAGES may take as far as mounting with
+ * noexec is concerned; 0: EACCES. Whether they are there is not looked at.
+ */
+uint64_t source_usable(uint64_t at, uint64_t n);
+
 /* ---- files.c ---- */
 
 enum file_kind { FILE_OTHER, FILE_ENCLAVE, FILE_PROVISION, FILE_ISGX, FILE_AUXV };

@@ -126,6 +126,29 @@ static void test_add(const struct blob *b)
 	close(fd);
 }
 
+/* A page of a file where nothing may be executed, behind one of no file. */
+static void test_add_noexec(const struct blob *b, const char *folder)
+{
+	struct sgx_secinfo si = { .flags = SI_REG | SI_R };
+	char *two = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = created(b), file;
+	char path[4096];
+	uint64_t count;
+
+	snprintf(path, sizeof(path), "%s/source", folder);
+	file = open(path, O_CREAT | O_RDWR, 0600);
+	is_int(ftruncate(file, PAGE), 0, "a file on a file system mounted noexec");
+	mmap(two + PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_FIXED, file, 0);
+	is_int(add(fd, two + PAGE, 0, PAGE, &si, 0, &count), -EACCES, "ADD_PAGES: not from there");
+	is_int(count, 0, "ADD_PAGES: nothing done");
+	is_int(add(fd, two, 0, 2 * PAGE, &si, 0, &count), -EACCES, "ADD_PAGES: nor behind another page");
+	is_int(count, PAGE, "ADD_PAGES: which is in");
+	mmap(two + PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	is_int(add(fd, two + PAGE, PAGE, PAGE, &si, 0, NULL), 0, "ADD_PAGES: from what took its place");
+	close(file);
+	close(fd);
+}
+
 /* Three pages, of which the last is not there, is taken, or is no valid TCS. */
 static void test_add_partial(const struct blob *b)
 {
@@ -420,10 +443,14 @@ static void test_interrupted(int flags)
 	munmap(data, b->size);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct blob *b = blob_get("plain");
 
+	if (argc > 1) {
+		test_add_noexec(b, argv[1]);
+		return tap_done();
+	}
 	test_create(b);
 	test_add(b);
 	test_add_partial(b);
