@@ -264,6 +264,8 @@ static const struct cli_command cmd_whitelist = {
 
 static const struct cli_option token_options[] = {
 	{ .name = "launch", .value = "FILE", .help = "the launch enclave (default: Bawn's)" },
+	{ .name = "launch-sigstruct", .value = "FILE", .help = "the launch enclave's signature, instead of its file's own" },
+	{ .name = "sigstruct", .value = "FILE", .help = "ENCLAVE's signature, instead of its file's own" },
 	{ .name = "white-list", .value = "FILE", .help = "a list for it; may be repeated, one of each type" },
 	{ .name = "debug", .help = "for the enclave with ATTRIBUTES.DEBUG" },
 	CLI_OPT_DEVICE,
@@ -334,6 +336,26 @@ static int ask(struct cli *c, struct ae_desk *desk, const struct ae_source *sour
 	return cli_flag(c, "json") ? print_token(c, &who, &token, le.emulated) : CLI_OK;
 }
 
+/* The SIGSTRUCT that an option names, malloc'd; NULL without the option. */
+static int read_sigstruct(struct cli *c, const char *option, uint8_t **out)
+{
+	const char *path = cli_value(c, option);
+	size_t n;
+	int rc;
+
+	*out = NULL;
+	if (!path)
+		return CLI_OK;
+	rc = read_whole(c, path, sizeof(struct isa_sigstruct), out, &n);
+	if (rc == CLI_OK && n != sizeof(struct isa_sigstruct)) {
+		cli_warn(c, path, "a SIGSTRUCT has %zu bytes, this file %zu", sizeof(struct isa_sigstruct), n);
+		free(*out);
+		*out = NULL;
+		rc = CLI_FAILURE;
+	}
+	return rc;
+}
+
 static int run_token(struct cli *c)
 {
 	/* The desk's source can say what any enclave file will be: this one stands where the quoting enclave would. */
@@ -343,7 +365,8 @@ static int run_token(struct cli *c)
 					       [AE_QUOTE] = { .path = c->argv[0] } } };
 	struct ae_desk_options opt = { .source = ae_files_source(&files), .keep_ms = { [AE_LAUNCH] = AE_KEEP } };
 	struct bawn_error e = { 0 };
-	struct ae_desk *desk;
+	struct ae_desk *desk = NULL;
+	uint8_t *launch = NULL, *enclave = NULL;
 	char found[4096];
 	int rc;
 
@@ -354,10 +377,18 @@ static int run_token(struct cli *c)
 			return cli_fail(c, NULL, &e);
 		files.enclave[AE_LAUNCH].path = found;
 	}
-	if (ae_desk_new(&desk, &opt, &e))
-		return cli_fail(c, NULL, &e);
-	rc = ask(c, desk, &opt.source);
+	rc = read_sigstruct(c, "launch-sigstruct", &launch);
+	if (rc == CLI_OK)
+		rc = read_sigstruct(c, "sigstruct", &enclave);
+	files.enclave[AE_LAUNCH].sigstruct = launch;
+	files.enclave[AE_QUOTE].sigstruct = enclave;
+	if (rc == CLI_OK && ae_desk_new(&desk, &opt, &e))
+		rc = cli_fail(c, NULL, &e);
+	if (rc == CLI_OK)
+		rc = ask(c, desk, &opt.source);
 	ae_desk_free(&desk);
+	free(launch);
+	free(enclave);
 	return rc;
 }
 

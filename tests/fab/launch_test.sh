@@ -64,6 +64,24 @@ exits 1 "without a list for PROVISION_KEY, no PCE" attest --white-list "$tmp/any
 exits 1 "with both they are launched" attest --white-list "$tmp/any" --white-list "$tmp/provision"
 like "$out" "gen_quote: .*REPORT" "  and the quoting enclave looks at the report"
 
+exits 1 "a signature of another size" "$bawn" launch token --sigstruct VERSION -o "$tmp/x" "$enclaves/witness.signed.so"
+like "$out" "SIGSTRUCT has 1808 bytes" "  is told"
+
+# Intel's launch enclave, whose production signature is a file by itself.
+intel=${BAWN_CONFORMANCE:-}
+if [ -e "$intel/libsgx_le.signed.so" ]; then
+	css=$intel/le_prod_css.bin
+	le=$("$bawn" inspect --json --sigstruct "$css" "$intel/libsgx_le.signed.so" |
+		sed -n 's/^ *"mrsigner": "\(.*\)",*/\1/p' | head -n 1)
+	export BAWN_PLATFORM=$tmp/intel
+	ok "a platform locked to Intel's launch enclave" "$bawn" emu platform create --locked-launch --lepubkeyhash "$le"
+	ok "whose token" "$bawn" launch token --debug --launch "$intel/libsgx_le.signed.so" --launch-sigstruct "$css" \
+		--white-list "$intel/white_list_cert_to_be_verify.bin" -o "$tmp/token" "$enclaves/witness.signed.so"
+	exits 0 "loads an enclave of ours" "$bawn" load --debug --token "$tmp/token" "$enclaves/witness.signed.so"
+else
+	skip "BAWN_CONFORMANCE names no folder with Intel's launch enclave"
+fi
+
 exits 64 "a list of nobody" "$bawn" launch whitelist create --root-key "$root.pem" --list-version 1 -o "$tmp/x"
 exits 64 "everybody has no PROVISION_KEY" "$bawn" launch whitelist create --root-key "$root.pem" --list-version 1 \
 	--type provision --any -o "$tmp/x"
