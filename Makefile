@@ -251,7 +251,7 @@ SERVICE_INSTALLED = $(DAEMON):$(SBINDIR)/bawnd \
 	systemd/bawn.sysusers:$(PREFIX)/lib/sysusers.d/bawn.conf \
 	systemd/bawn.tmpfiles:$(PREFIX)/lib/tmpfiles.d/bawn.conf \
 	$(BUILD)/service/bawnd.openrc:$(DATADIR)/bawn/bawnd.openrc
-# The owner's own: put there once, never over what there is, and not removed.
+# The owner's own: put there once, never over what there is, and removed only as it was put.
 CONFIG_INSTALLED = etc/policy.default:$(SYSCONFDIR)/bawn/policy etc/bawnd.conf:$(SYSCONFDIR)/bawn/bawnd.conf
 install: all $(SERVICE_FILES) $(COMPLETIONS) $(BUILD)/bawn.pc $(KIT_FILES) ## to $(PREFIX); DESTDIR=... for packaging
 	@for pair in $(INSTALLED) $(SERVICE_INSTALLED); do \
@@ -265,6 +265,9 @@ install: all $(SERVICE_FILES) $(COMPLETIONS) $(BUILD)/bawn.pc $(KIT_FILES) ## to
 	@echo "installed below $(DESTDIR)$(PREFIX)"
 uninstall:                      ## what install put there
 	@for pair in $(INSTALLED) $(SERVICE_INSTALLED); do rm -f "$(DESTDIR)$${pair#*:}"; done
+	@for pair in $(CONFIG_INSTALLED); do \
+		! cmp -s "$${pair%%:*}" "$(DESTDIR)$${pair#*:}" || rm "$(DESTDIR)$${pair#*:}"; \
+	done
 	@rm -f $(DESTDIR)$(LIBDIR)/libbawn.so
 
 # ---- for a newcomer ----

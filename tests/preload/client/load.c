@@ -19,6 +19,7 @@ static struct encl en;
 static volatile bool stop;
 static uint64_t profiles, ticks, handler_wrong;
 static __thread uint64_t mine;
+static sigset_t profiling; /* blocked in a thread until that is set */
 
 static void on_profile(int sig)
 {
@@ -62,6 +63,7 @@ static void *work(void *arg)
 	timer_t id;
 
 	mine = 0xabc00 | w->tcs;
+	pthread_sigmask(SIG_UNBLOCK, &profiling, NULL);
 	id = start_timer();
 	for (uint64_t i = 1; !stop; i++) {
 		const uint64_t rounds = i % 7 ? 2000 : 200000;
@@ -100,11 +102,15 @@ int main(int argc, char **argv)
 	mine = 0xabc00;
 	sigaction(SIGUSR1, &tick, NULL);
 	signal(SIGPROF, on_profile);
+	sigemptyset(&profiling);
+	sigaddset(&profiling, SIGPROF);
+	pthread_sigmask(SIG_BLOCK, &profiling, NULL);
 	for (unsigned i = 0; i < KIT_TCSS; i++) {
 		w[i].tcs = i;
 		if (pthread_create(&id[i], NULL, work, &w[i]))
 			bail("a thread");
 	}
+	pthread_sigmask(SIG_UNBLOCK, &profiling, NULL);
 	setitimer(ITIMER_PROF, &t, NULL);
 	while (nanosleep(&limit, &limit))
 		;
