@@ -107,9 +107,10 @@ if command -v openssl >/dev/null; then
 	openssl req -x509 -newkey rsa:2048 -nodes -keyout "$tmp/key.pem" -out "$tmp/cert.pem" -days 30 \
 		-subj /CN=localhost -addext subjectAltName=DNS:localhost 2>/dev/null
 	"$bawn" emu fab show --fab "$tmp/fab" --json | sed -n 's/^  "ppid_key": "\(.*\)",/\1/p' >"$tmp/ppid_key"
-	sleep 120 | PYTHONDONTWRITEBYTECODE=1 python3 tests/fab/pcs.py --bawn "$bawn" --fab "$tmp/fab" \
-		--tls "$tmp/cert.pem" "$tmp/key.pem" --api-key secret >"$tmp/port" 2>"$tmp/pcs.log" &
-	server=$!
+	mkfifo "$tmp/until"
+	PYTHONDONTWRITEBYTECODE=1 python3 tests/fab/pcs.py --bawn "$bawn" --fab "$tmp/fab" \
+		--tls "$tmp/cert.pem" "$tmp/key.pem" --api-key secret <"$tmp/until" >"$tmp/port" 2>"$tmp/pcs.log" &
+	exec 9>"$tmp/until" # the server runs while this is open
 	for _ in $(seq 50); do [ -s "$tmp/port" ] && break; sleep 0.1; done
 	echo secret >"$tmp/api-key" && chmod 644 "$tmp/api-key"
 	rm -rf "$tmp/state"
@@ -120,7 +121,7 @@ if command -v openssl >/dev/null; then
 	ok "a quote" "$ask" quote "$tmp/quote"
 	ok "that verifies" "$bawn" verify --collateral "$tmp/fab/collateral" --root "$tmp/fab/root_ca.pem" --profile emulated --allow-emulated "$tmp/quote"
 	daemon_stop
-	kill "$server"
+	exec 9>&-
 	daemon_config
 else
 	skip "a PCS: no openssl"
