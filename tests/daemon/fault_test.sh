@@ -161,7 +161,6 @@ printf 'damage' | dd of="$tmp/state/vault/provisioning" bs=1 seek=40 conv=notrun
 starts "with damaged provisioning state it starts anew"
 ok "and has a quote" "$ask" quote "$tmp/quote"
 daemon_stop
-"$BUILD/tests/daemon/client_prog" >/dev/null 2>&1
 starts "again"
 "$bawn" daemon revoke quote uid=4000001 >/dev/null
 daemon_stop
