@@ -9,12 +9,12 @@ daemon_policy "[native]" "allow certify,administer uid=$uid" "[aesm]"
 "$BUILD/tests/daemon/bawnd-evil" --config "$tmp/bawnd.conf" --foreground >>"$tmp/log" 2>&1 </dev/null &
 daemon=$!
 for _ in $(seq 100); do grep -q serving "$tmp/log" && break; sleep 0.1; done
-sleep 5 # its policy and its enclaves
+sleep 1 # its policy and its enclaves
 
 # tell LETTER: have it do that; print type and code of each answer that comes back.
 tell() {
 	python3 -c 'import socket,struct,sys
-s=socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.settimeout(20); s.connect(sys.argv[1]); s.send(sys.argv[2].encode())
+s=socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.settimeout(3); s.connect(sys.argv[1]); s.send(sys.argv[2].encode())
 try:
     while True:
         d=s.recv(65536)
@@ -29,7 +29,7 @@ died() { # LETTER SYSCALL NAME
 	for _ in $(seq 50); do [ "$(grep -c "gate: made system call $2," "$tmp/log")" != "$before" ] && break; sleep 0.1; done
 	ok "$3: ended for it" test "$(grep -c "gate: made system call $2," "$tmp/log")" != "$before"
 	for _ in $(seq 50); do [ -n "$(role gate)" ] && break; sleep 0.1; done
-	sleep 1
+	sleep 0.3
 }
 died o 257 "opening a file"
 died s 41 "a network socket"
@@ -57,7 +57,7 @@ mv "$BAWN_SOCKET" "$run/moved"
 python3 -c 'import array,socket,sys
 path,real=sys.argv[1:]
 end=socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); end.bind(path); end.connect(real)
-s=socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.settimeout(20); s.connect(real)
+s=socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.settimeout(3); s.connect(real)
 end.send(b"x") # the gate takes one at a time
 s.sendmsg([b"c"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [end.fileno()]))])
 try: s.recv(1)
@@ -69,7 +69,7 @@ is $(($(strangers) - before)) 1 "the end of another's connection, with credentia
 before=$(role vault)
 tell g >/dev/null
 for _ in $(seq 50); do grep -q 'garbage sent' "$tmp/log" && break; sleep 0.1; done
-sleep 4
+sleep 0.5
 like "$(tell q)" '^answer 3 3$' "after garbage the vault still answers, and still refuses"
 is "$(role vault)" "$before" "it is the same one"
 kill "$daemon"
