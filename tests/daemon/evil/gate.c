@@ -21,6 +21,8 @@ static void attempt(const char *what, long result)
 	log_msg(LOG_ERROR, "evil: %s: %s", what, result < 0 ? "failed" : "SUCCEEDED");
 }
 
+static uint32_t generation = 1; /* of the connection that the next request claims to be on */
+
 /* A request on this socket, of whatever kind the gate claims. */
 static void forge(int socket, unsigned type, enum role_protocol protocol, uint32_t conn)
 {
@@ -34,11 +36,31 @@ static void forge(int socket, unsigned type, enum role_protocol protocol, uint32
 		q.u.target_info.key = WIRE_KEY_ECDSA_P256;
 	buf_init(&body, WIRE_MAX);
 	role_request_native(&q, &body);
-	m.u.request = (struct role_request){ .conn = conn, .generation = 1, .seq = type, .protocol = protocol,
+	m.u.request = (struct role_request){ .conn = conn, .generation = generation, .seq = type, .protocol = protocol,
 					     .type = type, .tag = 7, .has_socket = socket >= 0 };
 	m.tail = cur_make(body.p, body.n);
 	channel_send_role(FD_GATE_VAULT, &m, &socket, socket >= 0 ? 1 : 0, NULL);
 	buf_free(&body);
+}
+
+/*
+ * HELLO in this client's name, and its answer awaited: the vault has several
+ * threads, and one would find no connection while another still makes it.
+ */
+static void greet(int client, uint32_t conn)
+{
+	static struct message in;
+	struct role_message m;
+	bool answered = false;
+
+	generation++;
+	forge(client, WIRE_HELLO, ROLE_NATIVE, conn);
+	while (!answered && channel_recv(FD_GATE_VAULT, &in, NULL) == 0) {
+		answered = in.kind == CHAN_ROLE && role_decode(in.body, in.n, &m, NULL) == 0 &&
+			   m.head.type == ROLE_ANSWERED && m.u.answered.conn == conn &&
+			   m.u.answered.generation == generation;
+		message_close(&in);
+	}
 }
 
 /* A socket of its own making, in a client's place: does the vault speak to it? */
@@ -106,11 +128,11 @@ static void obey(char what, int client, int passed)
 		garbage();
 		break;
 	case 'q': /* for a client that may not: what the vault answers goes to that client */
-		forge(client, WIRE_HELLO, ROLE_NATIVE, 1);
+		greet(client, 1);
 		forge(-1, WIRE_TARGET_INFO, ROLE_NATIVE, 1);
 		break;
 	case 'l': /* what a client who may has not asked for */
-		forge(client, WIRE_HELLO, ROLE_NATIVE, 7);
+		greet(client, 7);
 		forge(-1, WIRE_POLICY_LOCK, ROLE_NATIVE, 7);
 		forge(-1, WIRE_QUIESCE, ROLE_NATIVE, 7);
 		break;
