@@ -140,14 +140,34 @@ static ssize_t receive(struct gate *g, struct client *c, int *fds, size_t *nfds,
 	return r;
 }
 
-/* What is grave stays where it is, for the vault to read; true if that is what comes next. */
+/* Nothing there: the next edge tells of more, or the client is gone. */
+static void nothing_yet(struct gate *g, struct client *c)
+{
+	c->readable = false;
+	if (c->ended)
+		client_close(g, c);
+}
+
+/*
+ * What is grave stays where it is, for the vault to read. False if what comes
+ * next is not, and so is the gate's to take; not if nothing has come yet, since
+ * what comes after this look may be grave.
+ */
 static bool leave_to_vault(struct gate *g, struct client *c)
 {
 	struct role_message m = { 0 };
 	uint8_t head[WIRE_HEAD];
 	uint16_t type;
+	ssize_t n;
 
-	if (recv(c->fd, head, sizeof(head), MSG_PEEK | MSG_DONTWAIT) != (ssize_t)sizeof(head))
+	do
+		n = recv(c->fd, head, sizeof(head), MSG_PEEK | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EAGAIN) {
+		nothing_yet(g, c);
+		return true;
+	}
+	if (n != (ssize_t)sizeof(head))
 		return false;
 	type = get_le16(head + 4);
 	if (!request_is_grave(type))
@@ -170,9 +190,7 @@ static void take_native(struct gate *g, struct client *c)
 	struct buf body;
 
 	if (n < 0) {
-		c->readable = false;
-		if (c->ended)
-			client_close(g, c);
+		nothing_yet(g, c);
 		return;
 	}
 	if (n == 0) {

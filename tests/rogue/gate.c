@@ -25,6 +25,8 @@ int __wrap_wire_request_decode(const void *p, size_t n, size_t nfds, struct wire
 			       struct bawn_error *e);
 int __real_wire_request_decode(const void *p, size_t n, size_t nfds, struct wire_request *r,
 			       struct bawn_error *e);
+ssize_t __wrap_recv(int fd, void *p, size_t n, int flags);
+ssize_t __real_recv(int fd, void *p, size_t n, int flags);
 
 static char said[WIRE_NOTE];
 
@@ -279,4 +281,16 @@ int __wrap_wire_request_decode(const void *p, size_t n, size_t nfds, struct wire
 	memcpy(name, (const char *)p + 6, n - 6);
 	name[n - 6] = '\0';
 	return err_set(e, BAWN_ERR_FORMAT, "%s", rogue_attempt(name));
+}
+
+/* What comes just after the gate has looked, and found nothing, must wait for its next look. */
+ssize_t __wrap_recv(int fd, void *p, size_t n, int flags)
+{
+	ssize_t r = __real_recv(fd, p, n, flags);
+	int error = errno;
+
+	if (r < 0 && flags & MSG_PEEK)
+		usleep(10000);
+	errno = error;
+	return r;
 }

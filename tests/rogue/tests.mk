@@ -5,5 +5,5 @@ $(BUILD)/tests/rogue/sandbox: $(call obj,$(filter-out src/daemon/main.c,$(wildca
 $(ROGUE): $(INTERNAL)
 	@mkdir -p $(@D)
 	$(call say,LD)
-	$(Q)$(CC) $(LDFLAGS_ALL) -Wl,--wrap=wire_request_decode -o $@ $(filter %.o,$^) $(INTERNAL) $(LDLIBS_ALL)
+	$(Q)$(CC) $(LDFLAGS_ALL) -Wl,--wrap=wire_request_decode,--wrap=recv -o $@ $(filter %.o,$^) $(INTERNAL) $(LDLIBS_ALL)
 tests: $(ROGUE)
