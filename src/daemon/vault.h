@@ -138,7 +138,9 @@ struct vault {
 	pthread_rwlock_t prov_lock;
 	struct provisioning prov;
 	/* under lock: */
-	uint64_t last_try, last_success, next_try; /* seconds since 1970 */
+	uint64_t last_try, last_success; /* seconds since 1970, to be told */
+	uint64_t next_try;               /* clock_ns, whatever becomes of the time of day; 0: at once */
+	uint64_t renew_next, refresh_next; /* the same of certificate and collateral that are near their end */
 	uint32_t tries;
 	char problem[WIRE_NOTE];
 	enum fetch_state pck, collateral;
@@ -245,6 +247,8 @@ void provision_fill(struct vault *v, struct wire_provisioning *out);
 /* The courier is another: what was asked is lost. */
 void provision_courier(struct vault *v);
 enum wire_provisioning_state provision_state(struct vault *v);
+/* What is wrong with the time of certificate or collateral; false if nothing is. */
+bool provision_time(struct vault *v, char problem[WIRE_NOTE]);
 
 /* ---- vault_enclaves.c ---- */
 

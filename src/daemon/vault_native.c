@@ -71,6 +71,8 @@ static enum wire_state state_of(struct vault *v, char problem[WIRE_NOTE])
 {
 	enum wire_provisioning_state p = provision_state(v);
 	enum wire_state s = WIRE_STATE_READY;
+	char time[WIRE_NOTE];
+	bool late = provision_time(v, time);
 
 	pthread_mutex_lock(&v->lock);
 	snprintf(problem, WIRE_NOTE, "%s", v->problem);
@@ -82,8 +84,8 @@ static enum wire_state state_of(struct vault *v, char problem[WIRE_NOTE])
 		snprintf(problem, WIRE_NOTE, "policy: %.100s", v->policy_info.problem);
 	else if (v->anchor.failing)
 		snprintf(problem, WIRE_NOTE, "the audit log cannot be written");
-	else if (p == WIRE_PROVISIONING_EXPIRED && !problem[0])
-		snprintf(problem, WIRE_NOTE, "the certificate has expired: no verifier accepts quotes until there is another");
+	else if (late)
+		memcpy(problem, time, WIRE_NOTE);
 	if (s == WIRE_STATE_READY && problem[0])
 		s = WIRE_STATE_DEGRADED;
 	else if (s == WIRE_STATE_READY && p != WIRE_PROVISIONING_READY &&

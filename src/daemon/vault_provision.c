@@ -18,6 +18,7 @@
 #define DAY UINT64_C(86400)
 #define FIRST_WAIT 5u
 #define LONGEST_WAIT 3600u
+#define HOUR_NS (3600 * SECOND_NS)
 #define SKIP_MAX 64u
 
 /* ---- the state file ---- */
@@ -117,7 +118,7 @@ __attribute__((format(printf, 3, 4))) static void failed(struct vault *v, bool l
 		wait *= 2;
 	v->tries++;
 	v->last_try = now_s();
-	v->next_try = v->last_try + (late || wait > LONGEST_WAIT ? LONGEST_WAIT : wait);
+	v->next_try = clock_ns() + (late || wait > LONGEST_WAIT ? LONGEST_WAIT : wait) * SECOND_NS;
 	pthread_mutex_unlock(&v->lock);
 	/* Those who waited for it learn why. */
 	parked_resume(v, PARK_PROVISIONED, 0, NULL, -1);
@@ -234,8 +235,8 @@ static bool overdue(enum fetch_state *s, uint64_t since)
 
 uint64_t provision_step(struct vault *v)
 {
-	uint64_t now = now_s(), renew = v->config->renew_days * DAY, expires;
-	bool idle, have, pck;
+	uint64_t now = now_s(), clock = clock_ns(), renew = v->config->renew_days * DAY, expires;
+	bool idle, have, pck, collateral;
 
 	if (!v->desk || v->quiesced_until || v->stopping)
 		return 60 * SECOND_NS;
@@ -245,14 +246,13 @@ uint64_t provision_step(struct vault *v)
 		pthread_mutex_unlock(&v->lock);
 		save(v);
 	}
-	if (v->unsaved && v->next_try <= now && save(v))
+	if (v->unsaved && v->next_try <= clock && save(v))
 		failed(v, false, "%s", v->problem);
 	if (v->config->source == SOURCE_NONE)
 		return 60 * SECOND_NS;
 	if (overdue(&v->pck, v->pck_since) || overdue(&v->collateral, v->collateral_since))
 		failed(v, false, "the courier does not answer");
-	/* A clock that was set back must not stop it for longer than it would wait at most. */
-	if (v->next_try > now && v->next_try - now <= LONGEST_WAIT)
+	if (v->next_try > clock)
 		return SECOND_NS;
 	if (v->unchecked)
 		check_key(v);
@@ -260,11 +260,14 @@ uint64_t provision_step(struct vault *v)
 	have = v->prov.has_key && v->prov.has_chain;
 	expires = v->prov.expires;
 	pthread_rwlock_unlock(&v->prov_lock);
-	pck = !have || v->behind || v->want_pck || v->want_key || expires < now + renew;
+	pck = !have || v->behind || v->want_pck || v->want_key ||
+	      (expires < now + renew && v->renew_next <= clock);
+	collateral = v->bundle < 0 || v->want_collateral ||
+		     (v->collateral_expires < now + DAY && v->refresh_next <= clock);
 	idle = v->pck == FETCH_IDLE && v->collateral == FETCH_IDLE;
 	if (idle && !v->unchecked && pck)
 		ask_pck(v);
-	else if (idle && have && (v->bundle < 0 || v->want_collateral || v->collateral_expires < now + DAY))
+	else if (idle && have && collateral)
 		ask_collateral(v);
 	return SECOND_NS;
 }
@@ -347,6 +350,8 @@ static void in_force(struct vault *v, const struct provisioning *p)
 	pthread_rwlock_unlock(&v->prov_lock);
 	v->want_key = v->want_pck = v->behind = v->unchecked = false;
 	v->pck_skip = 0;
+	/* What the source has may end as soon as what there was: asked again in an hour. */
+	v->renew_next = clock_ns() + HOUR_NS;
 	hex_encode(p->fmspc, 6, hex);
 	vault_note(v, WIRE_AUDIT_PROVISION, "certificate in force, FMSPC %s, root %.60s", hex, p->root);
 	log_msg(LOG_INFO, "provisioned: FMSPC %s, certificates lead to \"%s\"", hex, p->root);
@@ -374,6 +379,11 @@ static void fetched_pck(struct vault *v, const struct role_fetched *f, int fd)
 		failed(v, have && p.expires > now_s() && !v->behind, "%s", v->pck_skip ?
 		       "none of the certificates there is this platform's" : f->problem);
 		v->pck_skip = 0;
+		return;
+	}
+	if (have && f->expires <= now_s()) {
+		v->want_pck = false;
+		failed(v, p.expires > now_s(), "the source has no certificate but one that has expired");
 		return;
 	}
 	if (!take_chain(&p, f, fd)) {
@@ -410,13 +420,9 @@ static void fetched_collateral(struct vault *v, const struct role_fetched *f, in
 	v->collateral_expires = f->expires;
 	v->tcb_status = f->tcb_status;
 	pthread_mutex_unlock(&v->lock);
-	succeeded(v);
 	/* What is served is what there is, even if it ends soon: asked again in an hour. */
-	if (f->expires < now_s() + DAY) {
-		pthread_mutex_lock(&v->lock);
-		v->next_try = now_s() + LONGEST_WAIT;
-		pthread_mutex_unlock(&v->lock);
-	}
+	v->refresh_next = clock_ns() + HOUR_NS;
+	succeeded(v);
 }
 
 void provision_fetched(struct vault *v, const struct role_fetched *f, int fd)
@@ -443,7 +449,7 @@ void provision_now(struct vault *v, uint32_t what)
 	v->want_pck |= (what & WIRE_PROVISION_CERTIFICATE) != 0;
 	v->want_key |= (what & WIRE_PROVISION_KEY) != 0;
 	v->want_collateral |= (what & WIRE_PROVISION_COLLATERAL) != 0;
-	v->next_try = 0;
+	v->next_try = v->renew_next = v->refresh_next = 0;
 	v->tries = 0;
 	pthread_mutex_unlock(&v->lock);
 }
@@ -466,6 +472,26 @@ enum wire_provisioning_state provision_state(struct vault *v)
 	return s;
 }
 
+bool provision_time(struct vault *v, char problem[WIRE_NOTE])
+{
+	uint64_t now = now_s();
+	const char *what = NULL;
+
+	pthread_rwlock_rdlock(&v->prov_lock);
+	if (v->prov.has_chain && v->prov.expires <= now)
+		what = "the certificate has expired: no verifier accepts quotes until there is another";
+	else if (v->prov.has_chain && v->prov.from > now)
+		what = "the certificate does not hold yet: is the time of day right?";
+	pthread_rwlock_unlock(&v->prov_lock);
+	pthread_mutex_lock(&v->lock);
+	if (!what && v->bundle >= 0 && v->collateral_expires <= now)
+		what = "the collateral has expired: who verifies quotes needs newer";
+	pthread_mutex_unlock(&v->lock);
+	if (what)
+		snprintf(problem, WIRE_NOTE, "%s", what);
+	return what;
+}
+
 /* Without credentials: an URL may carry some. */
 static void source_text(const struct config *c, char out[WIRE_NOTE])
 {
@@ -483,6 +509,8 @@ static void source_text(const struct config *c, char out[WIRE_NOTE])
 
 void provision_fill(struct vault *v, struct wire_provisioning *out)
 {
+	uint64_t clock = clock_ns();
+
 	*out = (struct wire_provisioning){ .emulated = v->emulated, .state = provision_state(v) };
 	source_text(v->config, out->source);
 	pthread_rwlock_rdlock(&v->prov_lock);
@@ -499,7 +527,8 @@ void provision_fill(struct vault *v, struct wire_provisioning *out)
 	out->collateral_expires = v->collateral_expires;
 	out->last_success = v->last_success;
 	out->last_try = v->last_try;
-	out->next_try = v->next_try;
+	if (v->next_try)
+		out->next_try = now_s() + (v->next_try > clock ? (v->next_try - clock) / SECOND_NS : 0);
 	out->tries = v->tries;
 	memcpy(out->problem, v->problem, sizeof(out->problem));
 	pthread_mutex_unlock(&v->lock);

@@ -95,9 +95,45 @@ starts() { # NAME [ARG...]
 	rc=$?
 	tap $rc "$name" || cat "$tmp/started"
 }
+# until_status REGEX: status says so within ten seconds.
+until_status() {
+	local i
+	for ((i = 0; i < 200; i++)); do
+		"$bawn" daemon status >"$tmp/status" 2>&1
+		grep -Eq -- "$1" "$tmp/status" && return 0
+		sleep 0.05
+	done
+	cat "$tmp/status"
+	return 1
+}
+# until_ok COMMAND...: it succeeds within ten seconds.
+until_ok() {
+	local i
+	for ((i = 0; i < 200; i++)); do
+		"$@" >/dev/null 2>&1 && return 0
+		sleep 0.05
+	done
+	return 1
+}
 daemon_stop() {
 	kill "$daemon" 2>/dev/null
 	wait "$daemon"
+}
+# daemon_pcs [OPTION...]: a PCS over the fab, with TLS and an API key, as the source of all;
+# options are tests/fab/pcs.py's. It runs until descriptor 9 is closed.
+daemon_pcs() {
+	[ -e "$tmp/cert.pem" ] || openssl req -x509 -newkey rsa:2048 -nodes -keyout "$tmp/key.pem" -out "$tmp/cert.pem" -days 30 \
+		-subj /CN=localhost -addext subjectAltName=DNS:localhost 2>/dev/null
+	"$bawn" emu fab show --fab "$tmp/fab" --json | sed -n 's/^  "ppid_key": "\(.*\)",/\1/p' >"$tmp/ppid_key"
+	rm -f "$tmp/until" "$tmp/port"
+	mkfifo "$tmp/until"
+	PYTHONDONTWRITEBYTECODE=1 python3 tests/fab/pcs.py --bawn "$bawn" --fab "$tmp/fab" --tls "$tmp/cert.pem" "$tmp/key.pem" \
+		--api-key secret "$@" <"$tmp/until" >"$tmp/port" 2>"$tmp/pcs.log" &
+	exec 9>"$tmp/until"
+	until_ok test -s "$tmp/port"
+	echo secret >"$tmp/api-key" && chmod 644 "$tmp/api-key"
+	sed -i "/^\(api-key\|ca\|root\|ppid-key\)-file = /d; s|^collateral = .*|collateral = pcs https://localhost:$(cat "$tmp/port")|" "$tmp/bawnd.conf"
+	sed -i "1i api-key-file = $tmp/api-key\nca-file = $tmp/cert.pem\nroot-file = $tmp/fab/root_ca.pem\nppid-key-file = $tmp/ppid_key" "$tmp/bawnd.conf"
 }
 # The process id of a role.
 role() {

@@ -5,3 +5,10 @@ $(EVIL): $(call obj,tests/daemon/evil/gate.c $(filter-out src/daemon/gate%,$(DAE
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
 tests: $(EVIL)
+# bawnd with a time of day that can be moved, for clock_test.sh.
+CLOCK := $(BUILD)/tests/daemon/bawnd-clock
+$(CLOCK): $(call obj,tests/daemon/clock/clock.c $(DAEMON_SRC)) $(INTERNAL)
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+tests: $(CLOCK)
