@@ -159,7 +159,7 @@ static void loop(struct gate *g)
 	while (!(g->stopping && g->in_flight == 0 && !g->ring)) {
 		struct epoll_event ev[EVENTS];
 		/* A full channel has no event of its own here: look again soon. */
-		int n = epoll_wait(g->epoll, ev, EVENTS, g->stuck.n ? 1 : 1000);
+		int n = epoll_wait(g->epoll, ev, EVENTS, g->stuck.n || g->owed_n ? 1 : 1000);
 		uint64_t now;
 
 		for (int i = 0; i < n; i++)
@@ -186,7 +186,8 @@ static int set_up(struct gate *g, struct bawn_error *e)
 	g->client = calloc(n, sizeof(*g->client));
 	g->max_users = (uint32_t)(2 * n);
 	g->users = calloc(2 * n, sizeof(*g->users));
-	if (!g->client || !g->users)
+	g->owed = calloc(n, sizeof(*g->owed));
+	if (!g->client || !g->users || !g->owed)
 		return err_nomem(e);
 	/* What an earlier gate was told must not look like ours: numbers start anywhere. */
 	if (getrandom(&generation, sizeof(generation), 0) != (ssize_t)sizeof(generation))

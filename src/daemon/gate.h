@@ -47,6 +47,9 @@ struct gate {
 	struct buf stuck;
 	int stuck_fds[CHANNEL_FDS];
 	size_t stuck_nfds;
+	/* connections that closed meanwhile, which the vault has still to be told: each once at most */
+	struct role_closed *owed;
+	uint32_t owed_n;
 	bool stopping;
 	struct role_counters counters, told;
 	struct message in;
@@ -70,6 +73,8 @@ uint64_t client_expire(struct gate *g, uint64_t now);
 void gate_dispatch(struct gate *g);
 /* What could not be sent, again; false if the channel is still full. */
 bool gate_unstick(struct gate *g);
+/* Tell the vault, which has a descriptor of its own, that a connection is closed: now, or when there is room. */
+void gate_closed(struct gate *g, uint32_t conn, uint32_t generation);
 int gate_send(struct gate *g, const struct role_message *m, const int *fds, size_t nfds);
 
 #endif

@@ -75,15 +75,9 @@ static void dequeue(struct client *c)
 
 void client_close(struct gate *g, struct client *c)
 {
-	struct role_message m = { .head.type = ROLE_CLOSED };
-
 	dequeue(c);
-	/* The vault has its own descriptor of the same socket. */
-	if (c->epoch == g->epoch && g->vault >= 0) {
-		m.u.closed.conn = (uint32_t)(c - g->client);
-		m.u.closed.generation = c->generation;
-		gate_send(g, &m, NULL, 0);
-	}
+	if (c->epoch == g->epoch)
+		gate_closed(g, (uint32_t)(c - g->client), c->generation);
 	if (c->in_flight)
 		g->in_flight--;
 	c->in_flight = false;

@@ -28,7 +28,7 @@ int gate_send(struct gate *g, const struct role_message *m, const int *fds, size
 	role_encode(m, &b);
 	if (b.failed)
 		r = BAWN_ERR_MEMORY;
-	else if (g->stuck.n) /* it would overtake; only what closes comes here, and fits behind */
+	else if (g->stuck.n) /* it would overtake */
 		r = BAWN_ERR_BUSY;
 	else
 		r = channel_send(g->vault, CHAN_ROLE, b.p, b.n, fds, nfds, &e);
@@ -44,7 +44,14 @@ int gate_send(struct gate *g, const struct role_message *m, const int *fds, size
 	return r;
 }
 
-bool gate_unstick(struct gate *g)
+static int send_closed(struct gate *g, const struct role_closed *c)
+{
+	struct role_message m = { .head.type = ROLE_CLOSED, .u.closed = *c };
+
+	return gate_send(g, &m, NULL, 0);
+}
+
+static bool send_stuck(struct gate *g)
 {
 	if (!g->stuck.n)
 		return true;
@@ -55,6 +62,26 @@ bool gate_unstick(struct gate *g)
 	g->stuck_nfds = 0;
 	g->stuck.n = 0;
 	return true;
+}
+
+bool gate_unstick(struct gate *g)
+{
+	if (g->vault < 0)
+		g->owed_n = 0; /* the next one has nothing of theirs */
+	if (!send_stuck(g))
+		return false;
+	while (g->owed_n && !g->stuck.n && send_closed(g, &g->owed[g->owed_n - 1]) == 0)
+		g->owed_n--;
+	return !g->stuck.n && !g->owed_n;
+}
+
+void gate_closed(struct gate *g, uint32_t conn, uint32_t generation)
+{
+	struct role_closed c = { .conn = conn, .generation = generation };
+
+	/* Nothing is handed on while any is owed, so a number cannot be owed twice. */
+	if (g->vault >= 0 && send_closed(g, &c))
+		g->owed[g->owed_n++] = c;
 }
 
 static void hand_on(struct gate *g, struct client *c, struct role_message *m, int fd)
@@ -293,7 +320,7 @@ void gate_dispatch(struct gate *g)
 {
 	struct client *c;
 
-	while (g->vault >= 0 && !g->stuck.n && g->in_flight < UNDER_WAY_MAX && (c = next(g))) {
+	while (g->vault >= 0 && !g->stuck.n && !g->owed_n && g->in_flight < UNDER_WAY_MAX && (c = next(g))) {
 		if (c->fd < 0)
 			continue;
 		if (c->protocol == PROTOCOL_AESM)

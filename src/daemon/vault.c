@@ -133,7 +133,7 @@ static void take_request(struct vault *v, const struct role_message *m, struct m
 	j->conn = conn_take(v, r, socket);
 	if (!j->conn || read_request(j, m, &e)) {
 		if (e.code)
-			log_msg(LOG_WARN, "a request from the gate that cannot be read: %s", e.msg);
+			vault_remark("a request from the gate that cannot be read: %s", e.msg);
 		goto dropped;
 	}
 	/* The protocol is the socket's, whatever the gate says. */
@@ -142,6 +142,9 @@ static void take_request(struct vault *v, const struct role_message *m, struct m
 	job_serve(v, j);
 	return;
 dropped:
+	/* The gate closes its own, and does not tell us again. */
+	if (j->conn)
+		conn_end(v, j->conn);
 	job_free(v, j);
 	tell_gate(v, &(struct role_answered){ .conn = r->conn, .generation = r->generation,
 					      .seq = r->seq, .close = true });
@@ -153,7 +156,7 @@ static void take(struct vault *v, struct message *in)
 	struct bawn_error e = { 0 };
 
 	if (in->kind != CHAN_ROLE || role_decode(in->body, in->n, &m, &e)) {
-		log_msg(LOG_WARN, "the gate says what cannot be read: %s", e.msg);
+		vault_remark("the gate says what cannot be read: %s", e.msg);
 		return;
 	}
 	switch (m.head.type) {
@@ -296,6 +299,7 @@ static void new_policy(struct vault *v, const struct role_policy *info, int fd)
 		    !v->quiesced_until)
 			enclaves_quiesce(v, 0, &closed);
 	}
+	authority_changed(v);
 	parked_resume(v, PARK_POLICY, 0, NULL, -1);
 }
 
@@ -390,7 +394,7 @@ static void from_courier(struct vault *v)
 	    m.head.type == ROLE_FETCHED)
 		provision_fetched(v, &m.u.fetched, fd);
 	else
-		log_msg(LOG_WARN, "the courier says what cannot be read: %s", e.msg);
+		vault_remark("the courier says what cannot be read: %s", e.msg);
 	if (fd >= 0)
 		close(fd);
 	message_close(&v->in);
@@ -426,6 +430,7 @@ static void loop(struct vault *v)
 			wait = SECOND_NS;
 		lists_tick(v);
 		metrics_tick(v);
+		vault_remark_tick(clock_ns());
 		parked_expire(v, clock_ns());
 		pthread_mutex_lock(&v->lock);
 		if (authority_entries_tidy(v->entries, now_s(), &e) && !v->problem[0])
@@ -472,7 +477,7 @@ int vault_main(const struct config *c, const struct sandbox *s)
 {
 	static struct vault v = { .courier = FD_VAULT_COURIER, .enclaves = -1, .bundle = -1, .gate_epoch = 1,
 				  .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER,
-				  .prov_lock = WRITERS_FIRST };
+				  .prov_lock = WRITERS_FIRST, .leaving = WRITERS_FIRST };
 	struct bawn_error e = { 0 };
 
 	v.config = c;

@@ -51,6 +51,7 @@ struct job {
 	enum wire_operation operation;
 	struct wire_identity identity;
 	struct wire_decision decision;
+	uint64_t authority;  /* authority_changes when that was decided */
 	int fd; /* the client's, or -1 */
 	/* the request */
 	struct wire_request native;
@@ -115,6 +116,8 @@ struct vault {
 	uint64_t policy_loaded;
 	struct authority_entries *entries;
 	struct authority_rates *rates;
+	_Atomic uint64_t authority_changes; /* of policy, grants and revocations */
+	pthread_rwlock_t leaving; /* read: an answer that they allow leaves; taken before `lock` */
 
 	/* enclaves */
 	int enclaves; /* sealed memory of the loader's, -1 before */
@@ -190,6 +193,8 @@ int conns_new(struct vault *v, struct bawn_error *e);
 /* The connection that a request of the gate's is about, held; fd: its socket if the gate sent it, else -1. */
 struct conn *conn_take(struct vault *v, const struct role_request *r, int fd);
 void conn_give(struct vault *v, struct conn *c);
+/* Closed once nobody serves it: no request on it is taken any more. */
+void conn_end(struct vault *v, struct conn *c);
 void conn_closed(struct vault *v, uint32_t index, uint32_t generation);
 /* All of them: the gate is another. Under lock. */
 void conns_drop(struct vault *v);
@@ -212,6 +217,11 @@ void job_refuse(struct job *j, enum wire_code code, uint32_t retry_ms, const cha
 	__attribute__((format(printf, 4, 5)));
 /* The same for an error of ours. */
 void job_fail(struct job *j, int rc, const struct bawn_error *e);
+/*
+ * Policy, grants or revocations have changed: once this returns, nothing
+ * leaves that they do not allow as they are now. Without lock.
+ */
+void authority_changed(struct vault *v);
 /* True if the caller of the job may also do this. */
 bool job_may(struct vault *v, const struct job *j, enum wire_operation op);
 
@@ -276,6 +286,13 @@ void vault_audit(struct vault *v, const struct job *j, enum wire_code code);
 void vault_note(struct vault *v, enum wire_audit_event event, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void anchor_save(struct vault *v, bool force);
+
+/* ---- vault_remark.c ---- */
+
+/* A warning that a role in the wrong hands can cause as often as it likes: so many a minute, the rest is counted. */
+void vault_remark(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Tell how many there were besides, once their minute is over. */
+void vault_remark_tick(uint64_t now);
 
 /* ---- vault_metrics.c ---- */
 

@@ -104,6 +104,7 @@ static void serve_add(struct vault *v, struct job *j)
 	pthread_mutex_lock(&v->lock);
 	r = authority_entries_add(v->entries, q, &by, v->locked, now_s(), &change, &e);
 	pthread_mutex_unlock(&v->lock);
+	authority_changed(v);
 	if (r) {
 		job_fail(j, r, &e);
 		if (r == BAWN_ERR_DENIED && v->locked)
@@ -137,6 +138,7 @@ static void serve_remove(struct vault *v, struct job *j)
 	pthread_mutex_lock(&v->lock);
 	r = authority_entries_remove(v->entries, id, v->locked, &removed, &kept, &e);
 	pthread_mutex_unlock(&v->lock);
+	authority_changed(v);
 	j->decision.entry = id;
 	if (r == 0 && !kept)
 		log_msg(LOG_ERROR, "a change of authority holds, but is not on disk: %s", e.msg);

@@ -166,7 +166,7 @@ struct conn *conn_take(struct vault *v, const struct role_request *r, int fd)
 	if (r->conn >= v->config->connections || (fd >= 0 && !known)) {
 		if (fd >= 0) {
 			/* Closed and no more: it may be a listener, and end for everybody. */
-			log_msg(LOG_WARN, "a socket from the gate that is no client's of ours");
+			vault_remark("a socket from the gate that is no client's of ours");
 			close(fd);
 		}
 		return NULL;
@@ -196,6 +196,13 @@ void conn_give(struct vault *v, struct conn *c)
 	pthread_mutex_lock(&v->lock);
 	if (--c->refs == 0 && c->dead)
 		drop(c);
+	pthread_mutex_unlock(&v->lock);
+}
+
+void conn_end(struct vault *v, struct conn *c)
+{
+	pthread_mutex_lock(&v->lock);
+	c->dead = true;
 	pthread_mutex_unlock(&v->lock);
 }
 

@@ -140,6 +140,7 @@ static bool permitted(struct vault *v, struct job *j)
 	if (j->decision.allowed && !j->metered)
 		wait = authority_rate_take(v->rates, &j->decision, j->conn->uid, clock_ns());
 	j->metered = true;
+	j->authority = atomic_load(&v->authority_changes);
 	pthread_mutex_unlock(&v->lock);
 	if (j->decision.allowed)
 		return true;
@@ -147,6 +148,20 @@ static bool permitted(struct vault *v, struct job *j)
 	job_refuse(j, wait ? WIRE_LIMITED : WIRE_DENIED, wait, "%s", text);
 	j->response.error = 0;
 	return false;
+}
+
+void authority_changed(struct vault *v)
+{
+	pthread_rwlock_wrlock(&v->leaving);
+	atomic_fetch_add(&v->authority_changes, 1);
+	pthread_rwlock_unlock(&v->leaving);
+}
+
+/* Nothing has happened since it was decided that could make it another decision. */
+static bool decided_still(struct vault *v, const struct job *j)
+{
+	return for_anybody(j) || (j->authority == atomic_load(&v->authority_changes) &&
+				  j->decision.reason != WIRE_REASON_GRANT); /* which ends by itself */
 }
 
 /* ---- the answer ---- */
@@ -213,18 +228,15 @@ void tell_gate(struct vault *v, const struct role_answered *a)
 		channel_send_role(FD_VAULT_GATE, &m, NULL, 0, NULL);
 }
 
-static void finish(struct vault *v, struct job *j)
+static enum wire_code answered_with(const struct job *j)
 {
-	struct role_answered told = { .conn = j->index, .generation = j->conn->generation,
-				      .seq = j->seq };
-	enum wire_code code;
+	if (j->answer.head.code == WIRE_OK && j->protocol == ROLE_AESM && j->response.error)
+		return WIRE_BAD_INPUT;
+	return (enum wire_code)j->answer.head.code;
+}
 
-	/* Revoked while we were at it: what was made is thrown away. */
-	if (j->answer.head.code == WIRE_OK && !permitted(v, j))
-		wipe(j->scratch, sizeof(j->scratch));
-	code = (enum wire_code)j->answer.head.code;
-	if (code == WIRE_OK && j->protocol == ROLE_AESM && j->response.error)
-		code = WIRE_BAD_INPUT;
+static void count(struct vault *v, enum wire_code code)
+{
 	atomic_fetch_add(&v->count.requests, 1);
 	atomic_fetch_add(&v->count.by_code[code < WIRE_CODES ? code : WIRE_FAILED], 1);
 	if (code == WIRE_DENIED)
@@ -235,14 +247,51 @@ static void finish(struct vault *v, struct job *j)
 		atomic_fetch_add(&v->count.timeouts, 1);
 	else if (code == WIRE_FAILED)
 		atomic_fetch_add(&v->count.failed, 1);
-	vault_audit(v, j, code);
-	if (!(j->protocol == ROLE_AESM ? send_aesm(j) : send_native(j)))
-		j->close = true;
-	if (j->close) {
-		pthread_mutex_lock(&v->lock);
-		j->conn->dead = true;
-		pthread_mutex_unlock(&v->lock);
+}
+
+/* Revoked while we were at it: what was made is thrown away. */
+static bool permitted_still(struct vault *v, struct job *j)
+{
+	if (j->answer.head.code != WIRE_OK || permitted(v, j))
+		return true;
+	wipe(j->scratch, sizeof(j->scratch));
+	return false;
+}
+
+static bool send_answer(struct vault *v, struct job *j)
+{
+	count(v, answered_with(j));
+	return j->protocol == ROLE_AESM ? send_aesm(j) : send_native(j);
+}
+
+/* The record may have waited for long: what was revoked meanwhile does not leave, and that is on record too. */
+static bool leave(struct vault *v, struct job *j)
+{
+	bool sent;
+
+	pthread_rwlock_rdlock(&v->leaving);
+	if (decided_still(v, j) || permitted_still(v, j)) {
+		sent = send_answer(v, j);
+		pthread_rwlock_unlock(&v->leaving);
+		return sent;
 	}
+	pthread_rwlock_unlock(&v->leaving);
+	snprintf(j->note, sizeof(j->note), "refused after all: what is on record for it before was not sent");
+	vault_audit(v, j, answered_with(j));
+	return send_answer(v, j);
+}
+
+static void finish(struct vault *v, struct job *j)
+{
+	struct role_answered told = { .conn = j->index, .generation = j->conn->generation,
+				      .seq = j->seq };
+
+	permitted_still(v, j);
+	vault_audit(v, j, answered_with(j));
+	if (!leave(v, j))
+		j->close = true;
+	if (j->close)
+		conn_end(v, j->conn);
 	told.close = j->close;
 	/* Given back first: once it is told, the gate may use the number for another. */
 	job_free(v, j);

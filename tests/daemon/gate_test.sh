@@ -18,7 +18,9 @@ s=socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.settimeout(3); s.conne
 try:
     while True:
         d=s.recv(65536)
-        if not d: break
+        if not d:
+            print("closed")
+            break
         print("answer", *struct.unpack_from("<HH", d, 4))
 except OSError: pass' "$BAWN_SOCKET" "$1"
 }
@@ -45,8 +47,8 @@ is "$(grep -c SUCCEEDED "$tmp/log")" 0 "nothing of it succeeded"
 a=$(tell q)
 like "$a" '^answer 1 0$' "in a client's name: the vault answers that client"
 like "$a" '^answer 3 3$' "and refuses it what the policy does"
-is "$(tell a)" "" "by another protocol than the socket's: nothing"
-is "$(tell l)" "answer 1 0" "in an administrator's name: nothing that the client has not written itself"
+is "$(tell a)" "closed" "by another protocol than the socket's: nothing, and the vault lets go of the connection"
+is "$(tell l | tr '\n' ' ')" "answer 1 0 closed " "in an administrator's name: nothing that the client has not written itself"
 is "$("$bawn" daemon audit search --dir "$tmp/audit" event=quiesce | wc -l)" 0 "... nor is it done"
 
 # A client that binds its own end to the configured path, and connects it to what
@@ -72,6 +74,9 @@ for _ in $(seq 50); do grep -q 'garbage sent' "$tmp/log" && break; sleep 0.1; do
 sleep 0.5
 like "$(tell q)" '^answer 3 3$' "after garbage the vault still answers, and still refuses"
 is "$(role vault)" "$before" "it is the same one"
+remarks=$(grep -c "vault: .*cannot be read\|no client's of ours" "$tmp/log")
+ok "the log is not the gate's to fill ($remarks remarks)" test "$remarks" -gt 2 -a "$remarks" -le 20
+like "$(cat "$tmp/log")" 'vault: more of the kind is counted' "... and says so"
 kill "$daemon"
 wait "$daemon"
 is $? 0 "and all of it ends well"

@@ -1,0 +1,142 @@
+"""Clients of bawnd that speak its protocol byte by byte (doc/PROTOCOL.md), for vault_test.sh.
+
+vault_client.py SOCKET COMMAND [ARG...]; each prints what came of it in a line or two.
+"""
+
+import array
+import os
+import signal
+import socket
+import struct
+import sys
+import time
+
+HELLO, STATUS, COLLATERAL, POLICY_TEST, GRANT_ADD = 1, 2, 11, 14, 17
+OP_COLLATERAL = 3
+PATIENCE = 30  # seconds; nothing here takes so long
+
+
+class Client:
+    def __init__(self, path):
+        self.s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.s.settimeout(PATIENCE)
+        self.s.connect(path)
+        self.tag = 0
+        assert self.ask(HELLO, struct.pack("<II32s", 1, 1, b""))[0] == 0
+
+    def send(self, kind, body=b""):
+        self.tag += 1
+        self.s.send(struct.pack("<IHHIIQ", 0x4E574142, kind, 0, 24 + len(body), 0, self.tag) + body)
+
+    def take(self):
+        """Code, body, number of descriptors; a code of -1 is the connection's end."""
+        fds = array.array("i")
+        data, control, _, _ = self.s.recvmsg(65536, 256)
+        for _, _, passed in control:
+            fds.frombytes(passed)
+        for fd in fds:
+            os.close(fd)
+        if not data:
+            return -1, b"", 0
+        return struct.unpack_from("<H", data, 6)[0], data[24:], len(fds)
+
+    def ask(self, kind, body=b""):
+        self.send(kind, body)
+        return self.take()
+
+
+def until(what):
+    """True once it is so; within PATIENCE."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        if what():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def collateral(fmspc, ca):
+    return struct.pack("<IIBB6s12s", 0, 0, 0, 0, fmspc, ca)
+
+
+def own_collateral(path):
+    """A request for the platform's own, which the vault has."""
+    c = Client(path)
+    fmspc = c.ask(STATUS)[1][40:46]
+    ours = [collateral(fmspc, ca) for ca in (b"", b"processor", b"platform")]
+    until(lambda: any(c.ask(COLLATERAL, q)[0] == 0 for q in ours))
+    return next(q for q in ours if c.ask(COLLATERAL, q)[0] == 0)
+
+
+def match(operations, uid):
+    return struct.pack("<IIII", 1, operations, uid, uid).ljust(384, b"\0")
+
+
+def allowed(admin, operation, uid):
+    """What would be answered: nobody writes that down."""
+    subject = struct.pack("<IIII128s32s", uid, uid, 0, 0, b"", b"native").ljust(436, b"\0")
+    return admin.ask(POLICY_TEST, struct.pack("<I", operation) + subject + bytes(80))[1][0] == 1
+
+
+def late(path, parent, uid):
+    """Answers wait for the audit log, whose writer stands still; then they are revoked."""
+    request = own_collateral(path)
+    asker, admin, watcher = Client(path), Client(path), Client(path)
+    os.kill(parent, signal.SIGSTOP)
+    try:
+        asker.s.settimeout(1)
+        answered = 0
+        try:
+            while True:
+                code, _, fds = asker.ask(COLLATERAL, request)
+                assert (code, fds) == (0, 1)
+                answered += 1
+        except TimeoutError:
+            print("one waits" if answered else "none was answered")
+        revocation = struct.pack("<QIIQQ", 0, 2, 0, 0, 0) + match(1 << OP_COLLATERAL, uid)
+        admin.send(GRANT_ADD, revocation + bytes(128))
+        print("revoked" if until(lambda: not allowed(watcher, OP_COLLATERAL, uid)) else "not revoked")
+    finally:
+        os.kill(parent, signal.SIGCONT)
+    asker.s.settimeout(PATIENCE)
+    code, _, fds = asker.take()
+    print(f"it got {code} with {fds} descriptors; the revocation {admin.take()[0]}")
+
+
+def sockets(pid):
+    n = 0
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            n += os.readlink(f"/proc/{pid}/fd/{fd}").startswith("socket:")
+        except OSError:
+            pass
+    return n
+
+
+def closes(path, gate, vault, most):
+    """The gate lets idle clients go for new ones, while its channel to the vault, who stands still, is full."""
+    before = sockets(vault)
+    idle = [Client(path) for _ in range(50)]
+    those = [Client(path) for _ in range(most - 100)]
+    print("the vault has their sockets" if sockets(vault) >= before + most - 50 else "it has not")
+    os.kill(vault, signal.SIGSTOP)
+    try:
+        for c in those:
+            c.s.close()
+        # As many as it can tell the vault of; with the rest it waits.
+        left = [sockets(gate)]
+        until(lambda: left.append(sockets(gate)) or left[-1] == left[-5:][0] and len(left) > 5)
+        print("the channel is full" if left[-1] > 60 else "the channel has room")
+        new = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(most)]
+        for s in new:
+            s.connect(path)
+        print(f"{sum(c.s.recv(1) == b'' for c in idle)} idle ones made way")
+    finally:
+        os.kill(vault, signal.SIGCONT)
+    print("and none is left in the end" if until(lambda: sockets(vault) <= before) else
+          f"and {sockets(vault) - before} are left in the end")
+
+
+if __name__ == "__main__":
+    commands = {"late": late, "closes": closes}
+    commands[sys.argv[2]](sys.argv[1], *map(int, sys.argv[3:]))
