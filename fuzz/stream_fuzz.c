@@ -30,7 +30,7 @@ static void write_and_read(const struct image *im, enum conf_enclave which)
 
 	if (sealed_begin("fuzz", &fd, NULL))
 		return;
-	if (stream_write(fd, which, im, NULL) || stream_read(fd, which, &again, NULL) ||
+	if (stream_write(fd, which, im, NULL) || sealed_end(fd, NULL) || stream_read(fd, which, &again, NULL) ||
 	    image_measure(im, before, NULL) || image_measure(again, after, NULL) ||
 	    memcmp(before, after, 32) != 0 || again->tcs_policy != im->tcs_policy ||
 	    again->miscselect != im->miscselect)
@@ -54,7 +54,7 @@ static void read_lists(int fd)
 			continue;
 		}
 		if (sealed_begin("fuzz", &again, NULL) == 0) {
-			if (stream_write_list(again, which, p, n, NULL) ||
+			if (stream_write_list(again, which, p, n, NULL) || sealed_end(again, NULL) ||
 			    stream_read_list(again, which, &q, &m, NULL) || m != n || memcmp(p, q, n) != 0)
 				abort();
 			free(q);

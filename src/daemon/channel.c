@@ -181,35 +181,60 @@ int sealed_new(const char *name, const void *p, size_t n, int *fd, struct bawn_e
 	return r;
 }
 
-int sealed_read(int fd, size_t max, uint8_t **out, size_t *n, struct bawn_error *e)
+int sealed_check(int fd, uint64_t max, uint64_t *n, struct bawn_error *e)
 {
 	struct stat st;
 	int seals = fcntl(fd, F_GET_SEALS);
-	uint8_t *p;
-	size_t done = 0;
 
-	*out = NULL;
 	if (seals < 0 || (seals & ALL_SEALS) != ALL_SEALS)
 		return err_set(e, BAWN_ERR_FORMAT, "a descriptor that is no sealed memory");
 	if (fstat(fd, &st))
 		return err_sys(e, "fstat");
 	if (st.st_size < 0 || (uint64_t)st.st_size > max)
-		return err_set(e, BAWN_ERR_FORMAT, "sealed memory of more than %zu bytes", max);
-	p = malloc((size_t)st.st_size + 1);
+		return err_set(e, BAWN_ERR_FORMAT, "sealed memory of more than %llu bytes",
+			       (unsigned long long)max);
+	*n = (uint64_t)st.st_size;
+	return 0;
+}
+
+int sealed_part(int fd, uint64_t at, uint64_t n, uint8_t **out, struct bawn_error *e)
+{
+	uint64_t size, done = 0;
+	int r = sealed_check(fd, INT64_MAX, &size, e);
+	uint8_t *p;
+
+	*out = NULL;
+	if (r)
+		return r;
+	if (at > size || n > size - at)
+		return err_set(e, BAWN_ERR_FORMAT, "sealed memory that is shorter than what is said to be in it");
+	p = malloc(n + 1);
 	if (!p)
 		return err_nomem(e);
-	while (done < (size_t)st.st_size) {
-		ssize_t r = pread(fd, p + done, (size_t)st.st_size - done, (off_t)done);
+	while (done < n) {
+		ssize_t got = pread(fd, p + done, n - done, (off_t)(at + done));
 
-		if (r < 0 && errno == EINTR)
+		if (got < 0 && errno == EINTR)
 			continue;
-		if (r <= 0) {
+		if (got <= 0) {
 			free(p);
 			return err_sys(e, "reading sealed memory");
 		}
-		done += (size_t)r;
+		done += (uint64_t)got;
 	}
 	*out = p;
-	*n = done;
 	return 0;
+}
+
+int sealed_read(int fd, size_t max, uint8_t **out, size_t *n, struct bawn_error *e)
+{
+	uint64_t size = 0;
+	int r = sealed_check(fd, max, &size, e);
+
+	*out = NULL;
+	if (r == 0)
+		r = sealed_part(fd, 0, size, out, e);
+	if (r == 0)
+		*n = (size_t)size;
+	return r;
 }

@@ -201,7 +201,11 @@ int landlock_enter(const struct config *c, enum process r, int *abi, struct bawn
 int sealed_begin(const char *name, int *fd, struct bawn_error *e);
 int sealed_end(int fd, struct bawn_error *e);
 int sealed_new(const char *name, const void *p, size_t n, int *fd, struct bawn_error *e);
-/* A copy (the caller's) of at most max bytes; refuses what is not sealed against every change. */
+/* Is it sealed against every change, and of at most max bytes? *n becomes how many. */
+int sealed_check(int fd, uint64_t max, uint64_t *n, struct bawn_error *e);
+/* A copy (the caller's) of n bytes from `at` on, which must be in it; refuses what is not sealed. */
+int sealed_part(int fd, uint64_t at, uint64_t n, uint8_t **out, struct bawn_error *e);
+/* A copy (the caller's) of all of it, at most max bytes; refuses what is not sealed. */
 int sealed_read(int fd, size_t max, uint8_t **out, size_t *n, struct bawn_error *e);
 
 /* ======================= enclaves, from loader to vault ======================= */
@@ -213,6 +217,7 @@ struct image;
  * one enclave after the other in one memory file.
  */
 #define STREAM_MAX (UINT64_C(256) << 20)
+#define LOADED_MAX ((CONF_ENCLAVES + 1) * STREAM_MAX) /* bytes of all of it, white lists included */
 int stream_write(int fd, enum conf_enclave which, const struct image *im, struct bawn_error *e);
 /* BAWN_ERR_NOT_FOUND if it is not in there. */
 int stream_read(int fd, enum conf_enclave which, struct image **out, struct bawn_error *e);

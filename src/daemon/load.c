@@ -118,9 +118,11 @@ void parent_loaded_policy(struct parent *p, struct message *m)
 	struct bawn_error e = { 0 };
 	struct role_message r;
 	int fd = message_fd(m);
+	uint64_t size;
 
 	if (role_decode(m->body, m->n, &r, &e) || r.head.type != ROLE_POLICY ||
-	    (r.u.policy.code == WIRE_OK) != (fd >= 0)) {
+	    (r.u.policy.code == WIRE_OK) != (fd >= 0) ||
+	    (fd >= 0 && sealed_check(fd, AUTHORITY_POLICY_MAX, &size, &e))) {
 		log_msg(LOG_ERROR, "the loader's answer cannot be read: %s", e.msg);
 		if (fd >= 0)
 			close(fd);
@@ -158,10 +160,18 @@ void parent_loaded_policy(struct parent *p, struct message *m)
 
 void parent_loaded_enclaves(struct parent *p, struct message *m)
 {
+	struct bawn_error e = { 0 };
 	int fd = message_fd(m);
+	uint64_t size;
 
 	if (fd < 0)
 		return;
+	/* What is no such thing does not take the place of what is. */
+	if (sealed_check(fd, LOADED_MAX, &size, &e)) {
+		log_msg(LOG_ERROR, "the enclaves as loaded: %s", e.msg);
+		close(fd);
+		return;
+	}
 	if (p->enclaves_fd >= 0)
 		close(p->enclaves_fd);
 	p->enclaves_fd = fd;

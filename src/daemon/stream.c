@@ -114,14 +114,10 @@ int stream_identity(int fd, enum conf_enclave which, struct isa_sigstruct *s,
 /* What follows a head; the caller's. */
 static int read_body(int fd, const struct head *h, off_t at, uint8_t **out, struct bawn_error *e)
 {
-	*out = malloc(h->n + 1);
-	if (!*out)
-		return err_nomem(e);
-	if (pread(fd, *out, h->n, at) == (ssize_t)h->n)
-		return 0;
-	free(*out);
-	*out = NULL;
-	return err_set(e, BAWN_ERR_FORMAT, "the enclaves as loaded: cut short");
+	struct bawn_error why = { 0 };
+	int r = sealed_part(fd, (uint64_t)at, h->n, out, &why);
+
+	return r ? err_set(e, r, "the enclaves as loaded: %.100s", why.msg) : 0;
 }
 
 int stream_write_list(int fd, enum conf_list which, const void *p, size_t n, struct bawn_error *e)

@@ -353,7 +353,11 @@ static void from_parent(struct vault *v)
 		} else if (fd >= 0) {
 			lists_load(v);
 		}
+		/* What failed for want of them is tried at once. */
+		pthread_mutex_lock(&v->lock);
 		v->unchecked = v->prov.has_key;
+		v->next_try = 0;
+		pthread_mutex_unlock(&v->lock);
 		break;
 	case CHAN_LOCK:
 		pthread_mutex_lock(&v->lock);

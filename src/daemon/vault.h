@@ -153,6 +153,7 @@ struct vault {
 	bool want_key;              /* a new attestation key was asked for */
 	bool want_pck, want_collateral;
 	bool unchecked;             /* whether the key is fit for the platform as it is now */
+	bool unasked;               /* it could not be seen: that is what `problem` is about */
 	bool behind;                /* it is not: the TCB has risen */
 	bool unsaved;               /* what is in prov could not be written */
 	bool resealed;              /* the key in prov was sealed anew, and is to be written */

@@ -76,6 +76,8 @@ static int load(void *arg, enum ae_enclave which, const struct isa_einittoken *t
 	int r = stream_read(v->enclaves, conf_of(which), &im, e);
 
 	*out = NULL;
+	if (r == BAWN_ERR_FORMAT)
+		r = BAWN_ERR_SYSTEM; /* nothing is wrong with what the enclave is asked about, such as the key */
 	if (r == 0)
 		r = may_run(v, im, e);
 	if (r == 0)
@@ -132,8 +134,11 @@ int enclaves_new(struct vault *v, int fd, struct bawn_error *e)
 		.ppid_key = v->config->has_ppid_key ? v->config->ppid_key : NULL,
 	};
 	struct ae_desk *desk;
-	int r = ae_desk_new(&desk, &opt, e);
+	uint64_t size;
+	int r = sealed_check(fd, LOADED_MAX, &size, e);
 
+	if (r == 0)
+		r = ae_desk_new(&desk, &opt, e);
 	if (r)
 		return r;
 	/* Nobody is inside once we hold it. */

@@ -296,12 +296,8 @@ static int part_fd(int fd, const struct role_fetched *f, uint32_t part, int *out
 	*size = f->part_size[part];
 	if (!*size)
 		return err_set(e, BAWN_ERR_NOT_FOUND, "there is no such part of the collateral here");
-	p = malloc(*size);
-	if (!p)
-		return err_nomem(e);
-	if (pread(fd, p, *size, (off_t)at) != (ssize_t)*size)
-		r = err_set(e, BAWN_ERR_FORMAT, "the collateral is cut short");
-	else
+	r = sealed_part(fd, at, *size, &p, e);
+	if (r == 0)
 		r = sealed_new("bawn-collateral", p, *size, out, e);
 	free(p);
 	return r;

@@ -16,6 +16,7 @@
 #define STATE_RESERVE (64u << 10) /* kept allocated for the next version */
 #define ANSWER_NS (120 * SECOND_NS) /* the courier's retries included */
 #define DAY UINT64_C(86400)
+#define BUNDLE_MAX (4u << 20) /* bytes of a platform's collateral: attest.h has what a part may have */
 #define FIRST_WAIT 5u
 #define LONGEST_WAIT 3600u
 #define HOUR_NS (3600 * SECOND_NS)
@@ -163,10 +164,13 @@ static void check_key(struct vault *v)
 		return;
 	}
 	if (r) {
+		v->unasked = true;
 		failed(v, false, "the quoting enclave cannot be asked: %.90s", e.msg);
 		return;
 	}
-	v->unchecked = false;
+	if (v->unasked)
+		succeeded(v); /* there may be nothing else to do that would tell so */
+	v->unasked = v->unchecked = false;
 	v->behind = s.behind || !s.certified;
 	if (v->behind)
 		log_msg(LOG_INFO, "the platform's TCB has risen: a new certificate is needed");
@@ -425,8 +429,30 @@ static void fetched_collateral(struct vault *v, const struct role_fetched *f, in
 	succeeded(v);
 }
 
-void provision_fetched(struct vault *v, const struct role_fetched *f, int fd)
+/* Collateral is sealed memory with all its parts in it, and no more than those have at most. */
+static int check_bundle(const struct role_fetched *f, int fd, struct bawn_error *e)
 {
+	uint64_t size = 0, sum = 0;
+	int r = sealed_check(fd, BUNDLE_MAX, &size, e);
+
+	for (size_t i = 0; i < WIRE_COLLATERAL_PARTS; i++)
+		sum += f->part_size[i];
+	return r == 0 && sum != size ? err_set(e, BAWN_ERR_FORMAT, "parts that do not add up") : r;
+}
+
+void provision_fetched(struct vault *v, const struct role_fetched *brought, int fd)
+{
+	struct role_fetched refused = { .number = brought->number, .what = brought->what, .code = WIRE_FAILED };
+	const struct role_fetched *f = brought;
+	struct bawn_error e = { 0 };
+
+	if (f->what == ROLE_FETCH_COLLATERAL && f->code == WIRE_OK && check_bundle(f, fd, &e)) {
+		snprintf(refused.problem, sizeof(refused.problem),
+			 "the courier brought what is no collateral: %.80s", e.msg);
+		log_msg(LOG_WARN, "%s", refused.problem);
+		f = &refused;
+		fd = -1;
+	}
 	if (f->what == ROLE_FETCH_PCK && v->pck == FETCH_ASKED && f->number == v->pck_number)
 		fetched_pck(v, f, fd);
 	else if (f->what == ROLE_FETCH_COLLATERAL && v->collateral == FETCH_ASKED &&
