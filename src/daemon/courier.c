@@ -158,14 +158,31 @@ static int from_server(struct courier *c, const struct attest_key *k, struct att
 	return err_set(e, why.code, "%s", why.msg);
 }
 
+/* The platform's own certificate, if that is whose collateral is asked for. */
+static void learn_pck(struct courier *c, int fd)
+{
+	struct role_fetched ignored = { 0 };
+	struct attest_file chain = { 0 };
+	struct bawn_error e = { 0 };
+
+	if (sealed_read(fd, 64u << 10, &chain.p, &chain.n, &e) || courier_describe(c, &chain, &ignored, &e))
+		log_msg(LOG_WARN, "the platform's certificate, from the vault: %s", e.msg);
+	free(chain.p);
+}
+
 static void fetch_collateral(struct courier *c, const struct role_fetch *q)
 {
 	struct attest_key k = { .tee = (enum bawn_tee)q->tee, .early = q->early };
 	struct role_fetched f = { .fetched = now_seconds() };
 	struct attest_bundle b = { 0 };
 	struct bawn_error e = { 0 };
-	int fd = -1, r;
+	int fd = message_fd(&c->in), r;
 
+	if (fd >= 0) {
+		learn_pck(c, fd);
+		close(fd);
+	}
+	fd = -1;
 	memcpy(k.fmspc, q->fmspc, sizeof(k.fmspc));
 	memcpy(k.ca, q->ca, sizeof(k.ca));
 	if (c->config->source == SOURCE_NONE)

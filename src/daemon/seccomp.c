@@ -187,6 +187,7 @@ static const struct rule courier_rules[] = {
 	{ SYS_fsync },
 	{ SYS_fdatasync },
 	{ SYS_fchmod },
+	{ SYS_flock }, /* of the store of collateral */
 	{ SYS_rename },
 	{ SYS_renameat },
 	{ SYS_renameat2 },

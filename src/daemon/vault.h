@@ -152,6 +152,7 @@ struct vault {
 	uint32_t pck_skip;          /* candidates that turned out to be another platform's */
 	bool want_key;              /* a new attestation key was asked for */
 	bool want_pck, want_collateral;
+	bool collateral_turn;       /* it was asked for last */
 	bool unchecked;             /* whether the key is fit for the platform as it is now */
 	bool unasked;               /* it could not be seen: that is what `problem` is about */
 	bool behind;                /* it is not: the TCB has risen */

@@ -210,23 +210,32 @@ static void ask_pck(struct vault *v)
 	pthread_mutex_unlock(&v->lock);
 }
 
+/* With the certificate, for the courier to tell where the platform stands. */
 static void ask_collateral(struct vault *v)
 {
 	struct role_message m = { .head.type = ROLE_FETCH };
 	struct role_fetch *f = &m.u.fetch;
+	struct bawn_error e = { 0 };
+	int chain = -1, r;
 
 	*f = (struct role_fetch){ .what = ROLE_FETCH_COLLATERAL, .tee = BAWN_TEE_SGX };
 	pthread_rwlock_rdlock(&v->prov_lock);
 	memcpy(f->fmspc, v->prov.fmspc, sizeof(f->fmspc));
 	memcpy(f->ca, v->prov.ca, sizeof(f->ca));
+	r = sealed_new("bawn-pck", v->prov.chain, v->prov.chain_n, &chain, &e);
 	pthread_rwlock_unlock(&v->prov_lock);
+	if (r) {
+		failed(v, false, "%s", e.msg);
+		return;
+	}
 	pthread_mutex_lock(&v->lock);
 	f->number = v->collateral_number = ++v->fetch_number;
-	if (v->courier >= 0 && channel_send_role(v->courier, &m, NULL, 0, NULL) == 0) {
+	if (v->courier >= 0 && channel_send_role(v->courier, &m, &chain, 1, NULL) == 0) {
 		v->collateral = FETCH_ASKED;
 		v->collateral_since = clock_ns();
 	}
 	pthread_mutex_unlock(&v->lock);
+	close(chain);
 }
 
 static bool overdue(enum fetch_state *s, uint64_t since)
@@ -240,7 +249,7 @@ static bool overdue(enum fetch_state *s, uint64_t since)
 uint64_t provision_step(struct vault *v)
 {
 	uint64_t now = now_s(), clock = clock_ns(), renew = v->config->renew_days * DAY, expires;
-	bool idle, have, pck, collateral;
+	bool have, pck, collateral;
 
 	if (!v->desk || v->quiesced_until || v->stopping)
 		return 60 * SECOND_NS;
@@ -264,15 +273,18 @@ uint64_t provision_step(struct vault *v)
 	have = v->prov.has_key && v->prov.has_chain;
 	expires = v->prov.expires;
 	pthread_rwlock_unlock(&v->prov_lock);
-	pck = !have || v->behind || v->want_pck || v->want_key ||
-	      (expires < now + renew && v->renew_next <= clock);
-	collateral = v->bundle < 0 || v->want_collateral ||
-		     (v->collateral_expires < now + DAY && v->refresh_next <= clock);
-	idle = v->pck == FETCH_IDLE && v->collateral == FETCH_IDLE;
-	if (idle && !v->unchecked && pck)
-		ask_pck(v);
-	else if (idle && have && collateral)
+	pck = !v->unchecked && (!have || v->behind || v->want_pck || v->want_key ||
+				(expires < now + renew && v->renew_next <= clock));
+	collateral = have && (v->bundle < 0 || v->want_collateral ||
+			      (v->collateral_expires < now + DAY && v->refresh_next <= clock));
+	if (v->pck != FETCH_IDLE || v->collateral != FETCH_IDLE)
+		return SECOND_NS;
+	/* By turns, where both are wanted: what cannot be had is not in the other's way. */
+	v->collateral_turn = collateral && !(pck && v->collateral_turn);
+	if (v->collateral_turn)
 		ask_collateral(v);
+	else if (pck)
+		ask_pck(v);
 	return SECOND_NS;
 }
 
@@ -354,6 +366,7 @@ static void in_force(struct vault *v, const struct provisioning *p)
 	pthread_rwlock_unlock(&v->prov_lock);
 	v->want_key = v->want_pck = v->behind = v->unchecked = false;
 	v->pck_skip = 0;
+	v->want_collateral = true; /* where the platform stands is another matter now */
 	/* What the source has may end as soon as what there was: asked again in an hour. */
 	v->renew_next = clock_ns() + HOUR_NS;
 	hex_encode(p->fmspc, 6, hex);

@@ -15,6 +15,7 @@ set_clock() { # SECONDS off the right time
 with open(sys.argv[1], "r+b") as f: f.write(struct.pack("<q", int(sys.argv[2])))' "$BAWND.shift" "$1"
 }
 set_clock 0
+daemon_pcs_ahead
 daemon_setup
 {
 	cat "$tmp/bawnd.conf"
@@ -23,6 +24,7 @@ daemon_setup
 daemon_policy "[native]" "allow status,collateral,provision,administer uid=$uid" \
 	"[web]" "allow status uid=$uid" "allow quote uid=$uid rate=1/h" "[busy]" "allow quote uid=$uid" "[aesm]"
 verify() { "$bawn" verify --collateral "$tmp/fab/collateral" --root "$tmp/fab/root_ca.pem" --profile emulated --allow-emulated "$@"; }
+no_grants() { [ "$("$bawn" daemon grant --list --json | tr -d ' \n')" = "[]" ]; }
 
 # ---- grants, rates, requests under way ----
 
@@ -34,12 +36,12 @@ ok "lets quote" "$ask" quote "$tmp/quote"
 ok "a quote where one an hour is allowed" env BAWN_SOCKET="$run/web.sock" "$ask" quote "$tmp/quote"
 set_clock 3600
 exits 3 "an hour forward: the grant is over" "$ask" quote "$tmp/none"
-until_ok test "$("$bawn" daemon grant --list --json | tr -d ' \n')" = "[]"
+ok "... and leaves the list" until_ok no_grants
 exits 1 "the rate is not: it goes by elapsed time" env BAWN_SOCKET="$run/web.sock" "$ask" quote "$tmp/none"
 like "$out" 'rate|often|limit' "... as it says"
 set_clock 0
 exits 3 "back again: what was over stays so" "$ask" quote "$tmp/none"
-is "$("$bawn" daemon grant --list --json | tr -d ' \n')" "[]" "... and is in no list"
+ok "... and is in no list" no_grants
 ok "a new grant" "$bawn" daemon grant quote uid="$uid" socket=native --for 1800
 set_clock -$DAY
 ok "a day back: it goes on until its date" "$ask" quote "$tmp/quote"
@@ -114,4 +116,5 @@ ok "it asks for another" until_ok grep -q pckcert "$tmp/asked"
 sleep 2
 is "$(asked)" 1 "... once, since the server has none that is newer"
 daemon_stop
+is "$(grep 'started again' "$tmp/log")" "" "nothing died of it"
 tap_done

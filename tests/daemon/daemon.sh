@@ -55,11 +55,11 @@ daemon_config() {
 	} >"$tmp/bawnd.conf"
 }
 
-platform_options=() # for `bawn emu platform create`
+platform_options=() fab_options=() # for `bawn emu platform create` and `bawn emu fab create`
 daemon_setup() {
 	"$bawn" emu platform create "${platform_options[@]}" "$BAWN_PLATFORM" >/dev/null || skip_all "no emulated platform here"
 	"$bawn" emu fab create --fab "$tmp/fab" --pce "$BUILD/enclaves/provision.signed.so" \
-		--qe "$BUILD/enclaves/quote.signed.so" >/dev/null
+		--qe "$BUILD/enclaves/quote.signed.so" "${fab_options[@]}" >/dev/null
 	"$bawn" emu fab issue --fab "$tmp/fab" --platform "$BAWN_PLATFORM" -o /dev/null
 	if root; then
 		# The vault's alone, and the tester's, who is root.
@@ -119,21 +119,38 @@ daemon_stop() {
 	kill "$daemon" 2>/dev/null
 	wait "$daemon"
 }
-# daemon_pcs [OPTION...]: a PCS over the fab, with TLS and an API key, as the source of all;
-# options are tests/fab/pcs.py's. It runs until descriptor 9 is closed.
+# A PCS over the fab, with TLS and an API key. daemon_pcs_ahead before daemon_setup, so
+# that certificates name its port; daemon_pcs [OPTION...] makes it the source of all, until
+# daemon_pcs_stop. Options: tests/fab/pcs.py.
+pcs='' pcs_port=''
+daemon_pcs_ahead() {
+	pcs_port=$(python3 -c 'import socket
+s=socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+	fab_options+=(--url "https://localhost:$pcs_port")
+}
 daemon_pcs() {
 	[ -e "$tmp/cert.pem" ] || openssl req -x509 -newkey rsa:2048 -nodes -keyout "$tmp/key.pem" -out "$tmp/cert.pem" -days 30 \
 		-subj /CN=localhost -addext subjectAltName=DNS:localhost 2>/dev/null
 	"$bawn" emu fab show --fab "$tmp/fab" --json | sed -n 's/^  "ppid_key": "\(.*\)",/\1/p' >"$tmp/ppid_key"
-	rm -f "$tmp/until" "$tmp/port"
-	mkfifo "$tmp/until"
-	PYTHONDONTWRITEBYTECODE=1 python3 tests/fab/pcs.py --bawn "$bawn" --fab "$tmp/fab" --tls "$tmp/cert.pem" "$tmp/key.pem" \
-		--api-key secret "$@" <"$tmp/until" >"$tmp/port" 2>"$tmp/pcs.log" &
-	exec 9>"$tmp/until"
-	until_ok test -s "$tmp/port"
 	echo secret >"$tmp/api-key" && chmod 644 "$tmp/api-key"
-	sed -i "/^\(api-key\|ca\|root\|ppid-key\)-file = /d; s|^collateral = .*|collateral = pcs https://localhost:$(cat "$tmp/port")|" "$tmp/bawnd.conf"
-	sed -i "1i api-key-file = $tmp/api-key\nca-file = $tmp/cert.pem\nroot-file = $tmp/fab/root_ca.pem\nppid-key-file = $tmp/ppid_key" "$tmp/bawnd.conf"
+	rm -f "$tmp/port"
+	PYTHONDONTWRITEBYTECODE=1 python3 tests/fab/pcs.py --bawn "$bawn" --fab "$tmp/fab" --tls "$tmp/cert.pem" "$tmp/key.pem" \
+		--api-key secret --port "$pcs_port" --forever "$@" >"$tmp/port" 2>"$tmp/pcs.log" </dev/null &
+	pcs=$!
+	until_ok test -s "$tmp/port"
+	daemon_source "pcs https://localhost:$pcs_port" "api-key-file = $tmp/api-key" "ca-file = $tmp/cert.pem" "ppid-key-file = $tmp/ppid_key"
+}
+daemon_pcs_stop() {
+	kill "$pcs"
+	wait "$pcs" 2>/dev/null
+	pcs=
+}
+# daemon_source SOURCE [LINE...]: where certificates come from, and what goes with it.
+daemon_source() {
+	local source=$1
+	shift
+	sed "/^\(api-key\|ca\|root\|ppid-key\)-file = /d; s|^collateral = .*|collateral = $source|" "$tmp/bawnd.conf" >"$tmp/rest"
+	printf '%s\n' "root-file = $tmp/fab/root_ca.pem" "$@" | cat - "$tmp/rest" >"$tmp/bawnd.conf"
 }
 # The process id of a role.
 role() {
@@ -144,5 +161,11 @@ role() {
 			basename "$p"
 	done 2>/dev/null
 }
-trap 'kill -9 "$daemon" 2>/dev/null; rm -rf "$tmp"' EXIT
-daemon=
+daemon='' mounted=''
+daemon_cleanup() {
+	# shellcheck disable=SC2086 # none, or one number
+	kill -9 $daemon $pcs 2>/dev/null && wait $daemon $pcs 2>/dev/null
+	[ -z "$mounted" ] || umount "$mounted"
+	rm -rf "$tmp"
+}
+trap daemon_cleanup EXIT

@@ -101,6 +101,7 @@ like "$("$bawn" daemon grant --list)" "revoke .*uid=$uid" "it is listed"
 id=$("$bawn" daemon grant --list --json | python3 -c 'import json,sys; print(json.load(sys.stdin)[0]["id"])')
 daemon_stop
 starts "it starts again"
+ok "and knows where its platform stands" until_status 'TCB UpToDate'
 exits 3 "the revocation holds after a restart" "$ask" quote "$tmp/none"
 ok "taken back" "$bawn" daemon revoke --remove "$id"
 ok "and a quote is to be had" "$ask" quote "$tmp/quote3"
