@@ -25,7 +25,10 @@
 
 #define MAX_CLIENTS 256
 #define SAMPLES 4000 /* latencies kept of each client */
-#define RUN_NS UINT64_C(1000000000)
+#define RUN_NS UINT64_C(1500000000)
+#define TURNS 3
+#define LATENCIES 1500 /* a multiple of TURN */
+#define TURN 10
 #define REQUEST 1456 /* bytes of a quote's request and answer, for the relay */
 #define ANSWER 5200
 
@@ -220,18 +223,23 @@ static void quote_there(struct bawn_client *c)
 
 struct runner {
 	bool there;
-	uint64_t until, done;
+	uint64_t done;
 	uint32_t n;
 	float us[SAMPLES];
 };
 static struct runner runners[MAX_CLIENTS];
+static pthread_barrier_t line_up;
+static _Atomic uint64_t until;
 
 static void *runner(void *arg)
 {
 	struct runner *r = arg;
 	struct bawn_client *c = r->there ? client() : NULL;
 
-	while (clock_ns() < r->until) {
+	/* Quotes are counted once everybody is connected. */
+	pthread_barrier_wait(&line_up);
+	pthread_barrier_wait(&line_up);
+	while (clock_ns() < until) {
 		uint64_t t = clock_ns();
 
 		if (r->there)
@@ -253,51 +261,94 @@ static int by_value(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Quotes per second by so many threads; *median and *p99 in microseconds, if wanted. */
-static double rate(unsigned threads, bool there, double *median, double *p99)
+static float median(float *v, size_t n)
+{
+	qsort(v, n, sizeof(v[0]), by_value);
+	return v[n / 2];
+}
+
+/* Quotes per second by so many threads in ns; their 99th percentile in microseconds, if wanted. */
+static double rate(unsigned threads, bool there, uint64_t ns, double *p99)
 {
 	static float all[MAX_CLIENTS * SAMPLES];
-	uint64_t start_ns = clock_ns(), sum = 0;
+	uint64_t start_ns, sum = 0;
 	pthread_t t[MAX_CLIENTS];
 	size_t n = 0;
 
+	pthread_barrier_init(&line_up, NULL, threads + 1);
 	for (unsigned i = 0; i < threads; i++) {
 		runners[i].there = there;
-		runners[i].until = start_ns + RUN_NS;
 		runners[i].done = runners[i].n = 0;
 		if (pthread_create(&t[i], NULL, runner, &runners[i]))
 			bench_fail("a thread");
 	}
+	pthread_barrier_wait(&line_up);
+	start_ns = clock_ns();
+	until = start_ns + ns;
+	pthread_barrier_wait(&line_up);
 	for (unsigned i = 0; i < threads; i++) {
 		pthread_join(t[i], NULL);
 		sum += runners[i].done;
 		for (uint32_t k = 0; k < runners[i].n && k < SAMPLES; k++)
 			all[n++] = runners[i].us[k];
 	}
+	pthread_barrier_destroy(&line_up);
 	qsort(all, n, sizeof(all[0]), by_value);
-	if (median)
-		*median = n ? all[n / 2] : 0;
 	if (p99)
 		*p99 = n ? all[n * 99 / 100] : 0;
 	return (double)sum * 1e9 / (double)(clock_ns() - start_ns);
 }
 
-/* ---- a bare relay: us to one process, to another, and back to us ---- */
+/*
+ * What the service adds is compared with many clients as without it, in turns:
+ * a machine that slows down slows both.
+ */
+static void many(unsigned clients, const char *name, double *p99)
+{
+	unsigned cpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+	double here = 0, there = 0;
+	float late[TURNS];
 
-static void relay(int in, int out, size_t n)
+	for (int i = 0; i < TURNS; i++) {
+		double p;
+
+		here += rate(cpus > 8 ? 8 : cpus, false, RUN_NS / TURNS, NULL) / TURNS;
+		there += rate(clients, true, RUN_NS / TURNS, &p) / TURNS;
+		late[i] = (float)p;
+	}
+	if (p99)
+		*p99 = median(late, TURNS);
+	bench_row(name, there, "/s", here, there / here, BENCH_AT_LEAST, 0.8);
+}
+
+/* ---- a bare relay: us to one process, to another that makes the quote, and back to us ---- */
+
+/*
+ * The same quote in the other process, not a mere echo: a process that is
+ * woken after a quote's time wakes up slower than one that was just asleep.
+ */
+static int relay_in, relay_out;
+
+static void pass_on(int in, int out, bool make)
 {
 	static uint8_t b[8192];
 
-	while (recv(in, b, sizeof(b), 0) > 0)
-		if (send(out, b, n, MSG_NOSIGNAL) < 0)
+	while (recv(in, b, sizeof(b), 0) > 0) {
+		if (make) {
+			if (!desk)
+				open_desk();
+			memcpy(report, b, sizeof(report));
+			quote_here();
+		}
+		if (send(out, b, make ? ANSWER : REQUEST, MSG_NOSIGNAL) < 0)
 			break;
+	}
 	_exit(0);
 }
 
-static double relay_us(void)
+/* While this process has no enclave yet: what is forked off begins without. */
+static void start_relay(void)
 {
-	static float us[2000];
-	static uint8_t b[8192];
 	int first[2], second[2], third[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, first) || socketpair(AF_UNIX, SOCK_SEQPACKET, 0, second) ||
@@ -307,20 +358,61 @@ static double relay_us(void)
 		if (fork() == 0) {
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			if (i == 0)
-				relay(first[1], second[0], REQUEST);
-			relay(second[1], third[0], ANSWER);
+				pass_on(first[1], second[0], false);
+			pass_on(second[1], third[0], true);
 		}
-	for (size_t i = 0; i < ARRAY_LEN(us); i++) {
-		uint64_t t = clock_ns();
+	relay_in = first[0];
+	relay_out = third[1];
+}
 
-		if (send(first[0], b, REQUEST, 0) < 0 || recv(third[1], b, sizeof(b), 0) <= 0)
-			bench_fail("relay");
-		us[i] = (float)(clock_ns() - t) / 1000;
+static void quote_relayed(void)
+{
+	static uint8_t b[8192];
+
+	memcpy(b, report, sizeof(report));
+	if (send(relay_in, b, REQUEST, 0) < 0 || recv(relay_out, b, sizeof(b), 0) <= 0)
+		bench_fail("relay");
+}
+
+static float timed(void (*fn)(void))
+{
+	uint64_t t = clock_ns();
+
+	fn();
+	return (float)(clock_ns() - t) / 1000;
+}
+
+static struct bawn_client *alone;
+static void quote_alone(void)
+{
+	quote_there(alone);
+}
+
+/* One client: what the service adds to a quote, and what the relay adds. Returns the client's time. */
+static double latency(void)
+{
+	static float here[LATENCIES], there[LATENCIES], relayed[LATENCIES];
+	double h, t, r;
+
+	alone = client();
+	quote_relayed(); /* loads its enclaves */
+	quote_here();
+	quote_alone();
+	/* In short turns, so that all three see the same machine. */
+	for (size_t i = 0; i < LATENCIES; i += TURN) {
+		for (size_t k = i; k < i + TURN; k++)
+			here[k] = timed(quote_here);
+		for (size_t k = i; k < i + TURN; k++)
+			there[k] = timed(quote_alone);
+		for (size_t k = i; k < i + TURN; k++)
+			relayed[k] = timed(quote_relayed);
 	}
-	qsort(us, ARRAY_LEN(us), sizeof(us[0]), by_value);
-	close(first[0]);
-	close(first[1]);
-	return us[ARRAY_LEN(us) / 2];
+	bawn_client_free(&alone);
+	h = median(here, LATENCIES);
+	t = median(there, LATENCIES);
+	r = median(relayed, LATENCIES);
+	bench_row("one client: added, of what a relay adds", t - h, "us", r - h, (t - h) / (r - h), BENCH_AT_MOST, 2);
+	return t;
 }
 
 /* ---- memory ---- */
@@ -418,32 +510,24 @@ static double median5(double (*fn)(void))
 
 int main(void)
 {
-	double here, there, one_here, one_there, p99, relayed, base, cold;
-	unsigned cpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+	double one, p99, base, cold;
 	uint8_t target[512];
 	struct bawn_error e = { 0 };
 	struct bawn_client *c;
 	pid_t pid;
 
 	set_up();
+	start_relay();
 	pid = start(-1);
 	c = client();
 	if (bawn_client_target(c, target, NULL, NULL, &e))
 		bench_fail("%s", e.msg);
 	make_report(target);
 	open_desk();
-	rate(1, false, &one_here, NULL);
-	rate(1, true, &one_there, NULL);
-	relayed = relay_us();
-	bench_row("one client: added latency", one_there - one_here, "us", relayed,
-		  (one_there - one_here) / relayed, BENCH_AT_MOST, 2);
-	here = rate(cpus > 8 ? 8 : cpus, false, NULL, NULL);
-	there = rate(16, true, NULL, &p99);
-	bench_row("quotes, 16 clients", there, "/s", here, there / here, BENCH_AT_LEAST, 0.8);
-	bench_row("p99 of 16, of one's median", p99, "us", one_there, p99 / one_there, BENCH_AT_MOST, 20);
-	here = rate(cpus > 8 ? 8 : cpus, false, NULL, NULL);
-	there = rate(256, true, NULL, NULL);
-	bench_row("quotes, 256 clients", there, "/s", here, there / here, BENCH_AT_LEAST, 0.8);
+	one = latency();
+	many(16, "quotes, 16 clients", &p99);
+	bench_row("p99 of 16, of one's median", p99, "us", one, p99 / one, BENCH_AT_MOST, 20);
+	many(256, "quotes, 256 clients", NULL);
 	bawn_client_free(&c);
 	sleep(1);
 	bench_row("memory of all roles (Pss)", all_pss(pid), "MiB", 0, 0, BENCH_AT_MOST, 12);
