@@ -76,6 +76,8 @@ void parent_loader_ended(struct parent *p, int status)
 	close(c->channel);
 	c->channel = -1;
 	c->pid = 0;
+	if (p->stopping)
+		return; /* we ended it ourselves */
 	if (!WIFEXITED(status) || WEXITSTATUS(status)) {
 		log_msg(LOG_ERROR, "reading policy and enclaves failed; what was in force stays so");
 		parent_note(p, WIRE_AUDIT_FAULT, "reading policy and enclaves failed");
