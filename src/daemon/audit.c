@@ -10,6 +10,7 @@
 
 #define SYNC_EVERY UINT64_C(2000000000) /* ns */
 #define TELL_EVERY UINT64_C(100000000)
+#define GATHER UINT64_C(5000000)
 
 int parent_audit_open(struct parent *p, struct bawn_error *e)
 {
@@ -54,6 +55,12 @@ void parent_audit(struct parent *p, const struct message *m)
 		return;
 	}
 	p->audit_number = r.u.audit.number;
+	/*
+	 * Nobody waits for a record once it is in the channel, where nothing but
+	 * our own end can lose it. Taken together they cost the vault fewer of the
+	 * times that we get a processor.
+	 */
+	p->audit_gather = clock_ns() + GATHER;
 	append(p, &r.u.audit);
 }
 

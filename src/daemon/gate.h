@@ -4,6 +4,8 @@
 
 #include "daemon/daemon.h"
 
+#define UNDER_WAY_MAX 16 /* with the vault at once; the rest wait here, where turns are fair */
+
 struct user;
 
 /* A connection. Its number is its place in gate.client. */

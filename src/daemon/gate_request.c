@@ -8,8 +8,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define UNDER_WAY_MAX 16 /* with the vault at once; the rest wait here, where turns are fair */
-
 static void close_all(int *fds, size_t n)
 {
 	for (size_t i = 0; i < n; i++)

@@ -338,6 +338,8 @@ static int wait_ms(const struct parent *p, uint64_t now)
 {
 	uint64_t until = now + SECOND;
 
+	if (p->audit_gather > now)
+		until = p->audit_gather;
 	if (p->watchdog && p->watchdog_sent + p->watchdog < until)
 		until = p->watchdog_sent + p->watchdog;
 	for (enum process r = PROC_GATE; r <= PROC_COURIER; r++)
@@ -420,6 +422,8 @@ static void loop(struct parent *p)
 		for (int i = 0; i < PROCS; i++)
 			f[1 + i] = (struct pollfd){ .fd = p->child[i].pid > 0 ? p->child[i].channel : -1,
 						    .events = POLLIN };
+		if (p->audit_gather > now)
+			f[1 + PROC_VAULT].fd = -1;
 		if (poll(f, ARRAY_LEN(f), wait_ms(p, now)) < 0 && errno != EINTR)
 			return;
 		for (int i = 0; i < PROCS; i++)

@@ -42,6 +42,7 @@ struct parent {
 	uint64_t audit_number;      /* the vault's number of the last record */
 	bool audit_owed, audit_failing;
 	uint64_t audit_synced, audit_told;
+	uint64_t audit_gather; /* until then records are left to gather in the channel */
 
 	struct message in;
 };

@@ -202,15 +202,18 @@ static void *work(void *arg)
 
 static int start_workers(struct vault *v, struct bawn_error *e)
 {
-	long cpus = v->config->workers ? (long)v->config->workers : sysconf(_SC_NPROCESSORS_ONLN);
+	/*
+	 * As many as there are quoting enclaves: nobody waits for one, and each
+	 * thread keeps the one that its processor's caches know. Two at least, so
+	 * that what needs none is served beside what does.
+	 */
+	unsigned n = enclaves_at_once(v) < 2 ? 2 : enclaves_at_once(v);
 	pthread_attr_t a;
 
-	/* One more than there are quoting enclaves: what needs none is not kept waiting. */
-	cpus = (cpus < 1 ? 1 : cpus > WORKERS_MAX ? WORKERS_MAX : cpus) + 1;
 	pthread_attr_init(&a);
 	pthread_attr_setstacksize(&a, WORKER_STACK);
 	pthread_attr_setdetachstate(&a, PTHREAD_CREATE_DETACHED);
-	for (long i = 0; i < cpus; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		pthread_t t;
 
 		if (pthread_create(&t, &a, work, v))

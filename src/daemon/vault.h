@@ -265,6 +265,8 @@ bool provision_time(struct vault *v, char problem[WIRE_NOTE]);
 /* ---- vault_enclaves.c ---- */
 
 int enclaves_new(struct vault *v, int fd, struct bawn_error *e);
+/* Quoting enclaves that may be at work side by side. */
+unsigned enclaves_at_once(const struct vault *v);
 /* Close all; for `seconds` nothing is loaded. */
 void enclaves_quiesce(struct vault *v, uint32_t seconds, struct wire_quiesce_answer *out);
 /* Reopen in time; returns ns until there is something to do. */

@@ -117,7 +117,7 @@ static int identify(void *arg, enum ae_enclave which, struct ae_identity *out,
 	return 0;
 }
 
-static unsigned workers(const struct vault *v)
+unsigned enclaves_at_once(const struct vault *v)
 {
 	long n = v->config->workers ? (long)v->config->workers : sysconf(_SC_NPROCESSORS_ONLN);
 
@@ -129,7 +129,7 @@ int enclaves_new(struct vault *v, int fd, struct bawn_error *e)
 	uint32_t keep = v->config->idle_seconds ? v->config->idle_seconds * 1000 : AE_KEEP;
 	struct ae_desk_options opt = {
 		.source = { .load = load, .identify = identify, .arg = v },
-		.instances = { [AE_LAUNCH] = 1, [AE_PROVISION] = 1, [AE_QUOTE] = workers(v) },
+		.instances = { [AE_LAUNCH] = 1, [AE_PROVISION] = 1, [AE_QUOTE] = enclaves_at_once(v) },
 		.keep_ms = { keep, keep, keep },
 		.ppid_key = v->config->has_ppid_key ? v->config->ppid_key : NULL,
 	};

@@ -8,7 +8,7 @@ client() { PYTHONDONTWRITEBYTECODE=1 timeout 120 python3 tests/daemon/vault_clie
 
 # ---- the audit log's writer stands still ----
 
-daemon_config "workers = 2" # so that there are three threads: one waits, one revokes, one tells
+daemon_config "workers = 3" # one waits, one revokes, one tells
 starts "it starts"
 r=$(client late "$daemon" "$uid")
 like "$r" '^one waits$' "an answer waits for its record"
