@@ -161,7 +161,7 @@ static int rotate(struct authority_audit *a, struct bawn_error *e)
 
 /* ---- appending ---- */
 
-static int append(struct authority_audit *a, const struct role_audit *ev, struct bawn_error *e)
+int authority_audit_recover(struct authority_audit *a, struct bawn_error *e)
 {
 	struct audit_extra x = { .lost = a->lost - a->lost_told };
 	int rc = 0;
@@ -173,13 +173,15 @@ static int append(struct authority_audit *a, const struct role_audit *ev, struct
 		if (rc == 0)
 			a->lost_told = a->lost;
 	}
-	return rc ? rc : put(a, ev, NULL, e);
+	return rc;
 }
 
 int authority_audit_append(struct authority_audit *a, const struct role_audit *ev, struct bawn_error *e)
 {
-	int rc = append(a, ev, e);
+	int rc = authority_audit_recover(a, e);
 
+	if (rc == 0)
+		rc = put(a, ev, NULL, e);
 	if (rc)
 		a->lost++;
 	return rc;

@@ -271,6 +271,8 @@ void authority_audit_free(struct authority_audit **a);
  */
 int authority_audit_append(struct authority_audit *a, const struct role_audit *ev,
 			   struct bawn_error *e);
+/* Tell now of lines that were lost, if there are any that no line tells of, and lines can be written. */
+int authority_audit_recover(struct authority_audit *a, struct bawn_error *e);
 /*
  * Make what was appended durable and forget the keys that it was written
  * under: when idle, and every few seconds otherwise. Nothing to do: 0.

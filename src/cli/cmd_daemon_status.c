@@ -55,6 +55,8 @@ static void print_json(struct json *j, const struct wire_hello_answer *h, const 
 		json_u64(j, "epc_held", s->epc_held);
 		json_u64(j, "epc_limit", s->epc_limit);
 		json_u64(j, "audit_lines", s->audit_count);
+		json_u64(j, "audit_lost", s->audit_lost);
+		json_u64(j, "restarts", s->restarts);
 	}
 	json_close(j, '}');
 }
@@ -91,7 +93,8 @@ static void print_text(const struct wire_hello_answer *h, const struct wire_stat
 	       n(s->denied), n(s->limited), n(s->malformed), n(s->timeouts), n(s->failed));
 	printf("  EPC          %llu KiB in enclaves handed over, of %llu KiB\n", n(s->epc_held >> 10),
 	       n(s->epc_limit >> 10));
-	printf("  audit log    %llu lines\n", n(s->audit_count));
+	printf("  audit log    %llu lines, %llu could not be written\n", n(s->audit_count), n(s->audit_lost));
+	printf("  restarts     %llu of processes that died\n", n(s->restarts));
 }
 
 /* One JSON document a line while watching: a stream that programs can read. */

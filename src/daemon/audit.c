@@ -32,16 +32,30 @@ void parent_audit_close(struct parent *p)
 	p->audit_dir = -1;
 }
 
+/* How that went: a change is logged, and the vault told at once. */
+static void outcome(struct parent *p, bool *state, int r, const char *what, const struct bawn_error *e)
+{
+	bool failing = r != 0;
+
+	if (failing && !*state)
+		log_msg(LOG_ERROR, "the audit log cannot be %s: %s", what, e->msg);
+	if (!failing && *state)
+		log_msg(LOG_WARN, "the audit log can be %s again", what);
+	if (failing != *state)
+		p->audit_owed = p->audit_now = true;
+	*state = failing;
+}
+
+static void written(struct parent *p, int r, const struct bawn_error *e)
+{
+	outcome(p, &p->audit_failing, r, "written", e);
+}
+
 static void append(struct parent *p, const struct role_audit *ev)
 {
 	struct bawn_error e = { 0 };
-	bool failing = authority_audit_append(p->audit, ev, &e) != 0;
 
-	if (failing && !p->audit_failing)
-		log_msg(LOG_ERROR, "the audit log cannot be written: %s", e.msg);
-	if (!failing && p->audit_failing)
-		log_msg(LOG_WARN, "the audit log can be written again");
-	p->audit_failing = failing;
+	written(p, authority_audit_append(p->audit, ev, &e), &e);
 	p->audit_owed = true;
 }
 
@@ -85,14 +99,16 @@ void parent_audit_answer(struct parent *p)
 	struct role_message m = { .head.type = ROLE_ANCHOR };
 	struct child *v = &p->child[PROC_VAULT];
 
-	if (!p->audit_owed || v->pid <= 0 || clock_ns() - p->audit_told < TELL_EVERY)
+	if (!p->audit_owed || v->pid <= 0 || (!p->audit_now && clock_ns() - p->audit_told < TELL_EVERY))
 		return;
 	p->audit_told = clock_ns();
 	m.u.anchor.number = p->audit_number;
-	m.u.anchor.failing = p->audit_failing;
+	m.u.anchor.lost = authority_audit_lost(p->audit);
+	m.u.anchor.restarts = p->restarts;
+	m.u.anchor.failing = p->audit_failing || p->audit_unsynced;
 	authority_audit_head(p->audit, &m.u.anchor.head);
 	if (channel_send_role(v->channel, &m, NULL, 0, NULL) == 0)
-		p->audit_owed = false;
+		p->audit_owed = p->audit_now = false;
 }
 
 void parent_audit_idle(struct parent *p, uint64_t now)
@@ -103,11 +119,11 @@ void parent_audit_idle(struct parent *p, uint64_t now)
 	if (now - p->audit_synced < SYNC_EVERY)
 		return;
 	p->audit_synced = now;
+	/* Nobody may have anything to say until it can be written again. */
+	if (p->audit_failing)
+		written(p, authority_audit_recover(p->audit, &e), &e);
 	authority_audit_head(p->audit, &before);
-	if (authority_audit_sync(p->audit, &e) && !p->audit_failing) {
-		p->audit_failing = true;
-		log_msg(LOG_ERROR, "the audit log cannot be written: %s", e.msg);
-	}
+	outcome(p, &p->audit_unsynced, authority_audit_sync(p->audit, &e), "brought to disk", &e);
 	authority_audit_head(p->audit, &head);
 	if (head.count != before.count)
 		p->audit_owed = true; /* the vault is to know the head that is on disk now */

@@ -262,6 +262,7 @@ static const struct key {
 	{ "epc-total", SIZE, AT(epc_total), 0, UINT64_C(1) << 40 },
 	{ "audit-size", SIZE, AT(audit_bytes), 4096, UINT64_C(1) << 40 },
 	{ "audit-files", U32, AT(audit_files), 1, 1000 },
+	{ "audit-required", BOOL, AT(audit_required) },
 };
 
 static int take_key(struct config *c, const char *name, const char *v, const struct place *at,

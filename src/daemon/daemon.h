@@ -85,6 +85,7 @@ struct config {
 	uint64_t epc_per_client, epc_total; /* bytes, of the launch broker */
 	uint64_t audit_bytes;     /* of one file, before it is rotated */
 	uint32_t audit_files;
+	bool audit_required;      /* while it cannot be written, nothing is given */
 	enum log_level log;
 };
 #define CONF_MAGIC UINT64_C(0x31666e6f6377616e)

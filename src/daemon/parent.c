@@ -132,6 +132,9 @@ static int start(struct parent *p, enum process r, struct bawn_error *e)
 		return 0;
 	if (p->locked)
 		channel_send(c->channel, CHAN_LOCK, NULL, 0, NULL, 0, NULL);
+	/* How the log is before the policy, without which it answers nothing. */
+	p->audit_owed = p->audit_now = true;
+	parent_audit_answer(p);
 	parent_give_loaded(p);
 	return 0;
 }
@@ -173,6 +176,7 @@ static void ended(struct parent *p, struct child *c, int status)
 	c->restart_at = now + (c->failures > 10 ? BACKOFF_MAX : BACKOFF_FIRST << (c->failures - 1));
 	log_msg(LOG_ERROR, "the %s %s; it is started again", process_name(which(p, c)), how);
 	parent_note(p, WIRE_AUDIT_FAULT, "the %s %s", process_name(which(p, c)), how);
+	p->audit_now = true; /* restarts are told with the log's head */
 }
 
 static void reap(struct parent *p)

@@ -40,7 +40,8 @@ struct parent {
 	int audit_dir;
 	struct authority_audit *audit;
 	uint64_t audit_number;      /* the vault's number of the last record */
-	bool audit_owed, audit_failing;
+	bool audit_owed, audit_now; /* the vault is to be told: soon, at once */
+	bool audit_failing, audit_unsynced; /* lines cannot be written; not be brought to disk */
 	uint64_t audit_synced, audit_told;
 	uint64_t audit_gather; /* until then records are left to gather in the channel */
 

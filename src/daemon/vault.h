@@ -287,6 +287,8 @@ int lists_get(struct vault *v, enum conf_list which, struct buf *out, struct baw
 /* ---- vault_audit.c ---- */
 
 void vault_audit(struct vault *v, const struct job *j, enum wire_code code);
+/* False, and a refusal: it would be on record, there can be no record now, and the configuration wants one. */
+bool audit_permits(struct vault *v, struct job *j);
 void vault_note(struct vault *v, enum wire_audit_event event, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void anchor_save(struct vault *v, bool force);

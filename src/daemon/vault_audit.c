@@ -63,6 +63,47 @@ void vault_audit(struct vault *v, const struct job *j, enum wire_code code)
 	tell(v, &m);
 }
 
+/*
+ * What is on record when it goes well, but for what only takes away (to revoke,
+ * to lock, to quiesce): nobody is to be kept from that by a full disk.
+ */
+static bool gives(const struct job *j)
+{
+	if (j->protocol == ROLE_AESM)
+		return j->aesm->type == AESM_GET_QUOTE_EX || j->aesm->type == AESM_GET_LAUNCH_TOKEN ||
+		       j->aesm->type == AESM_REGISTER;
+	switch (j->native.head.type) {
+	case WIRE_QUOTE:
+	case WIRE_CERTIFY:
+	case WIRE_PCE_INFO:
+	case WIRE_TOKEN:
+	case WIRE_LAUNCH:
+	case WIRE_COLLATERAL:
+	case WIRE_PROVISION_NOW:
+	case WIRE_POLICY_RELOAD:
+	case WIRE_GRANT_REMOVE:
+		return true;
+	case WIRE_GRANT_ADD:
+		return j->native.u.grant_add.kind == WIRE_GRANT;
+	default:
+		return false;
+	}
+}
+
+bool audit_permits(struct vault *v, struct job *j)
+{
+	bool failing;
+
+	if (!v->config->audit_required || j->malformed || !gives(j))
+		return true;
+	pthread_mutex_lock(&v->lock);
+	failing = v->anchor.failing;
+	pthread_mutex_unlock(&v->lock);
+	if (failing)
+		job_refuse(j, WIRE_UNAVAILABLE, 5000, "the audit log cannot be written, and nothing is given without it");
+	return !failing;
+}
+
 void vault_note(struct vault *v, enum wire_audit_event event, const char *fmt, ...)
 {
 	struct role_message m = { 0 };

@@ -317,6 +317,7 @@ void launch_serve(struct vault *v, struct job *j)
 	if (!take_budget(v, j, bytes)) {
 		job_refuse(j, WIRE_TOO_LARGE, 0, "%llu KiB of EPC are more than is left to this user or at all",
 			   (unsigned long long)(bytes >> 10));
+		j->decision.reason = WIRE_REASON_BUDGET;
 		return;
 	}
 	pthread_mutex_lock(&one);

@@ -52,6 +52,8 @@ static void write_metrics(struct vault *v, struct buf *b)
 	number(b, "collateral_expires_seconds", "gauge", "When the first of the collateral ends, since 1970; 0: none.", s.collateral_expires);
 	number(b, "provisioning_tries", "gauge", "Tries since the last success.", p.tries);
 	number(b, "audit_lines", "gauge", "Lines of the audit log.", s.audit_count);
+	number(b, "audit_lost_total", "counter", "Lines of it that could not be written.", s.audit_lost);
+	number(b, "restarts_total", "counter", "Roles that died and were started again.", s.restarts);
 	number(b, "start_seconds", "gauge", "When the vault started, since 1970.", s.started);
 }
 

@@ -64,6 +64,8 @@ static void fill_counts(struct vault *v, struct wire_status *s)
 				      : minute == v->minute + 1 ? v->minute_quotes
 								: 0);
 	s->audit_count = v->anchor.head.count;
+	s->audit_lost = v->anchor.lost;
+	s->restarts = v->anchor.restarts;
 	pthread_mutex_unlock(&v->lock);
 }
 
@@ -83,7 +85,8 @@ static enum wire_state state_of(struct vault *v, char problem[WIRE_NOTE])
 	else if (v->policy_info.code != WIRE_OK)
 		snprintf(problem, WIRE_NOTE, "policy: %.100s", v->policy_info.problem);
 	else if (v->anchor.failing)
-		snprintf(problem, WIRE_NOTE, "the audit log cannot be written");
+		snprintf(problem, WIRE_NOTE, "the audit log cannot be written%s",
+			 v->config->audit_required ? ", and nothing is given without it" : "");
 	else if (late)
 		memcpy(problem, time, WIRE_NOTE);
 	if (s == WIRE_STATE_READY && problem[0])

@@ -423,7 +423,7 @@ static void serve_once(struct vault *v, struct job *j)
 	j->park = PARK_NOT;
 	memset(&j->answer, 0, sizeof(j->answer));
 	j->response.error = 0;
-	if (permitted(v, j))
+	if (permitted(v, j) && audit_permits(v, j))
 		dispatch(v, j);
 	j->fetched = NULL;
 	j->fetched_fd = -1;

@@ -75,24 +75,13 @@ static const struct wire_layout audit = LAYOUT(struct role_audit, "audit", audit
 
 static const struct wire_field anchor_fields[] = {
 	F_UINT(struct role_anchor, number),
+	F_UINT(struct role_anchor, lost),
+	F_UINT(struct role_anchor, restarts),
 	F_BOOL(struct role_anchor, failing),
 	F_ZERO(3),
 	F_PART(struct role_anchor, head, wire_anchor_layout),
 };
 static const struct wire_layout anchor = LAYOUT(struct role_anchor, "anchor", anchor_fields);
-
-static const struct wire_field state_fields[] = {
-	F_MAX(struct role_state, role, ROLE_NAMES - 1),
-	F_MAX(struct role_state, state, WIRE_STATES - 1),
-	F_TEXT(struct role_state, problem),
-};
-static const struct wire_layout state = LAYOUT(struct role_state, "state", state_fields);
-
-static const struct wire_field control_fields[] = {
-	F_MAX(struct role_control, verb, ROLE_VERBS - 1),
-	F_UINT(struct role_control, deadline),
-};
-static const struct wire_layout control = LAYOUT(struct role_control, "control", control_fields);
 
 static const struct wire_field policy_fields[] = {
 	F_MAX(struct role_policy, code, WIRE_CODES - 1),
@@ -157,8 +146,7 @@ static const struct role {
 } roles[] = {
 	{ ROLE_REQUEST, &request }, { ROLE_CLOSED, &closed },   { ROLE_ANSWERED, &answered },
 	{ ROLE_COUNTERS, &counters }, { ROLE_AUDIT, &audit },   { ROLE_ANCHOR, &anchor },
-	{ ROLE_STATE, &state },     { ROLE_CONTROL, &control }, { ROLE_POLICY, &policy },
-	{ ROLE_FETCH, &fetch },     { ROLE_FETCHED, &fetched },
+	{ ROLE_POLICY, &policy },   { ROLE_FETCH, &fetch },     { ROLE_FETCHED, &fetched },
 };
 
 const struct wire_layout *role_layout(unsigned type)

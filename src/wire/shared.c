@@ -257,13 +257,6 @@ const char *wire_provisioning_name(unsigned state)
 	return NAME_IN(names, state);
 }
 
-const char *role_name(unsigned role)
-{
-	static const char *const names[ROLE_NAMES] = { "parent", "gate", "vault", "courier" };
-
-	return NAME_IN(names, role);
-}
-
 const char *wire_audit_event_name(unsigned event)
 {
 	static const char *const names[WIRE_AUDIT_EVENTS] = {

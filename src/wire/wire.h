@@ -709,9 +709,7 @@ enum role_type {
 	ROLE_ANSWERED = 0x102, /* vault to gate */
 	ROLE_COUNTERS = 0x103, /* gate to vault */
 	ROLE_AUDIT = 0x110,    /* vault to parent */
-	ROLE_ANCHOR = 0x111,   /* parent to vault: the log's head */
-	ROLE_STATE = 0x120,    /* any role to parent */
-	ROLE_CONTROL = 0x121,  /* parent to any role */
+	ROLE_ANCHOR = 0x111,   /* parent to vault: the log's head, and what the parent counts */
 	ROLE_POLICY = 0x122,   /* parent to vault, with a sealed memory file: the policy in force */
 	ROLE_FETCH = 0x130,    /* vault to courier */
 	ROLE_FETCHED = 0x131,  /* courier to vault, with a sealed memory file if there is content */
@@ -777,22 +775,12 @@ struct role_audit {
 };
 struct role_anchor {
 	uint64_t number; /* of the last ROLE_AUDIT that the log has */
-	bool failing;    /* lines could not be written: disk full, read-only */
+	uint64_t lost;   /* lines that could not be written */
+	uint64_t restarts; /* of roles */
+	bool failing;    /* lines cannot be written just now: disk full, read-only */
 	struct wire_anchor head;
 };
 
-enum role_name { ROLE_PARENT, ROLE_GATE, ROLE_VAULT, ROLE_COURIER, ROLE_NAMES };
-const char *role_name(unsigned role);
-struct role_state {
-	uint32_t role;
-	uint32_t state; /* enum wire_state */
-	char problem[WIRE_NOTE];
-};
-enum role_verb { ROLE_PING, ROLE_STOP, ROLE_RELOAD, ROLE_VERBS };
-struct role_control {
-	uint32_t verb;
-	uint64_t deadline; /* STOP: CLOCK_MONOTONIC, ns */
-};
 struct role_policy { /* without a descriptor if code is not WIRE_OK: the old policy stays */
 	uint32_t code;
 	uint32_t size;
@@ -838,8 +826,6 @@ struct role_message {
 		struct role_counters counters;
 		struct role_audit audit;
 		struct role_anchor anchor;
-		struct role_state state;
-		struct role_control control;
 		struct role_policy policy;
 		struct role_fetch fetch;
 		struct role_fetched fetched;

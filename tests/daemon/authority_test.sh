@@ -80,6 +80,7 @@ exits 3 "an enclave with PROVISION_KEY" "$ask" launch "$BUILD/enclaves/witness-p
 daemon_policy "[native]" "allow status,administer uid=$uid" "allow launch uid=$uid epc=64K" "[web]"
 ok "a budget too small" "$bawn" daemon reload
 try good '^too-large'
+exits 0 "the record says that it was the budget" "$bawn" daemon audit search --dir "$tmp/audit" rule='budget 3'
 daemon_policy "signing_keys $(printf '11%.0s' $(seq 32))" "[native]" "allow status,administer uid=$uid" "allow launch uid=$uid" "[web]"
 ok "a list of signers" "$bawn" daemon reload
 try good '^denied'

@@ -31,6 +31,7 @@ ok "the service is back" daemon_wait
 ok "with a quote" "$ask" quote "$tmp/quote"
 is "$("$bawn" daemon provision --json | grep -E 'key_made|qe_id')" "$before" "the key is the one there was"
 like "$("$bawn" daemon grant --list)" 'uid=4000001.*kept' "the revocation is there"
+ok "every restart is counted" test "$("$bawn" daemon status --json | sed -n 's/^ *"restarts": \([0-9]*\).*/\1/p')" -ge "$killed"
 daemon_stop
 ok "the audit log is sound" "$bawn" daemon audit verify --dir "$tmp/audit"
 like "$(cat "$tmp"/audit/audit-*.log)" 'was killed by signal 9' "and tells of the deaths"

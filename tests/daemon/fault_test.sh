@@ -65,6 +65,14 @@ like "$(scrape "GET /metrics HTTP/1.0
 ")" '^HTTP/1.0 200' "metrics, by HTTP"
 like "$(scrape "")" 'bawnd_requests_total\{answer="ok"\}' "answers are counted by kind"
 like "$(scrape "")" '^bawnd_emulated 1$' "and say that the platform is emulated"
+like "$(scrape "")" '^bawnd_audit_lost_total 0$' "and that nothing is missing in the audit log"
+like "$(scrape "")" '^bawnd_restarts_total 0$' "and that nothing was started again"
+kill -9 "$(role gate)"
+for ((i = 0; i < 100; i++)); do
+	scrape "" | grep -q '^bawnd_restarts_total 1$' && break
+	sleep 0.1
+done
+like "$(scrape "")" '^bawnd_restarts_total 1$' "until a role dies"
 for ((i = 0; i < 200; i++)); do
 	grep -qs '^bawnd_quotes_total 1$' "$run/bawnd.prom" && break
 	sleep 0.1

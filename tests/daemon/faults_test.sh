@@ -94,6 +94,45 @@ ok "a quote" "$ask" quote "$tmp/quote"
 ok "... and all is well, without a restart" until_status 'ready'
 exits 0 "the record is sound" "$bawn" daemon audit verify --dir "$tmp/disk/audit"
 like "$out" 'could not be written, on record' "... and tells what it lacks"
+counted() { "$bawn" daemon status --json | sed -n "s/^ *\"$1\": \([0-9]*\).*/\1/p"; } # NAME
+ok "status counts what it lacks" test "$(counted audit_lost)" -gt 0
+like "$("$bawn" daemon status)" 'audit log .* lines, [1-9][0-9]* could not be written' "... in words too"
+
+# It goes on without a record, unless it is told not to.
+without_room() {
+	local i
+	for ((i = 0; i < 300; i++)); do
+		"$ask" quote "$tmp/quote" >/dev/null 2>&1
+		fill
+		"$bawn" daemon status | grep -q 'audit log cannot be written' && return 0
+	done
+	return 1
+}
+ok "the disk is full again" without_room
+ok "quotes go on" "$ask" quote "$tmp/quote"
+daemon_stop
+rm "$tmp/disk/fill"
+daemon_config "audit-required = yes"
+sed -i "s|^state = .*|state = $tmp/disk/state|; s|^audit = .*|audit = $tmp/disk/audit|" "$tmp/bawnd.conf"
+starts "where a record is required"
+ok "a quote" "$ask" quote "$tmp/quote"
+ok "the disk is full once more" without_room
+like "$("$bawn" daemon status)" 'nothing is given without it' "status says what that means"
+exits 1 "no quote" "$ask" quote "$tmp/none"
+like "$out" 'audit log cannot be written' "... and why"
+ok "what tells only is answered" "$bawn" daemon policy show
+ok "... and so is what takes away" "$bawn" daemon revoke quote uid=4000002
+exits 1 "... but not what gives" "$bawn" daemon grant quote uid=4000003
+old=$(role vault)
+kill -9 "$old"
+WAIT=serving daemon_wait
+exits 1 "another vault knows it at once" "$ask" quote "$tmp/none"
+like "$out" 'audit log cannot be written' "... too"
+is "$(counted restarts)" 1 "and status tells that there was a restart"
+rm "$tmp/disk/fill"
+ok "with room again all is well, though nobody asks for anything" until_status 'ready'
+ok "a quote" "$ask" quote "$tmp/quote"
+exits 0 "the record is sound" "$bawn" daemon audit verify --dir "$tmp/disk/audit"
 
 ok "a revocation" "$bawn" daemon revoke quote uid="$uid"
 daemon_stop

@@ -193,8 +193,8 @@ static void grant_by_client(void)
 /* Messages that others may send, on the gate's channel to the vault. */
 static void others_messages(int channel)
 {
-	static const uint16_t types[] = { ROLE_ANSWERED, ROLE_AUDIT, ROLE_ANCHOR, ROLE_STATE, ROLE_CONTROL,
-					  ROLE_POLICY, ROLE_FETCH, ROLE_FETCHED };
+	static const uint16_t types[] = { ROLE_ANSWERED, ROLE_AUDIT, ROLE_ANCHOR,
+					  ROLE_POLICY,   ROLE_FETCH, ROLE_FETCHED };
 	int fd = FD_CONFIG; /* sealed memory, as a policy is */
 
 	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
