@@ -27,8 +27,8 @@
 #define SAMPLES 4000 /* latencies kept of each client */
 #define RUN_NS UINT64_C(1500000000)
 #define TURNS 3
-#define LATENCIES 1500 /* a multiple of TURN */
-#define TURN 10
+#define TURNS_ALONE 100 /* with one client */
+#define TURN 11         /* quotes */
 #define REQUEST 1456 /* bytes of a quote's request and answer, for the relay */
 #define ANSWER 5200
 
@@ -223,7 +223,7 @@ static void quote_there(struct bawn_client *c)
 
 struct runner {
 	bool there;
-	uint64_t done;
+	uint64_t done, end;
 	uint32_t n;
 	float us[SAMPLES];
 };
@@ -249,6 +249,7 @@ static void *runner(void *arg)
 		r->us[r->n++ % SAMPLES] = (float)(clock_ns() - t) / 1000;
 		r->done++;
 	}
+	r->end = clock_ns();
 	if (c)
 		bawn_client_free(&c);
 	return NULL;
@@ -271,7 +272,7 @@ static float median(float *v, size_t n)
 static double rate(unsigned threads, bool there, uint64_t ns, double *p99)
 {
 	static float all[MAX_CLIENTS * SAMPLES];
-	uint64_t start_ns, sum = 0;
+	uint64_t start_ns, end = 0, sum = 0;
 	pthread_t t[MAX_CLIENTS];
 	size_t n = 0;
 
@@ -289,6 +290,8 @@ static double rate(unsigned threads, bool there, uint64_t ns, double *p99)
 	for (unsigned i = 0; i < threads; i++) {
 		pthread_join(t[i], NULL);
 		sum += runners[i].done;
+		if (runners[i].end > end)
+			end = runners[i].end;
 		for (uint32_t k = 0; k < runners[i].n && k < SAMPLES; k++)
 			all[n++] = runners[i].us[k];
 	}
@@ -296,7 +299,7 @@ static double rate(unsigned threads, bool there, uint64_t ns, double *p99)
 	qsort(all, n, sizeof(all[0]), by_value);
 	if (p99)
 		*p99 = n ? all[n * 99 / 100] : 0;
-	return (double)sum * 1e9 / (double)(clock_ns() - start_ns);
+	return (double)sum * 1e9 / (double)(end - start_ns);
 }
 
 /*
@@ -374,12 +377,18 @@ static void quote_relayed(void)
 		bench_fail("relay");
 }
 
-static float timed(void (*fn)(void))
+/* The median of a few times of it in a row, in microseconds. */
+static float turn(void (*fn)(void))
 {
-	uint64_t t = clock_ns();
+	float us[TURN];
 
-	fn();
-	return (float)(clock_ns() - t) / 1000;
+	for (int i = 0; i < TURN; i++) {
+		uint64_t t = clock_ns();
+
+		fn();
+		us[i] = (float)(clock_ns() - t) / 1000;
+	}
+	return median(us, TURN);
 }
 
 static struct bawn_client *alone;
@@ -391,28 +400,26 @@ static void quote_alone(void)
 /* One client: what the service adds to a quote, and what the relay adds. Returns the client's time. */
 static double latency(void)
 {
-	static float here[LATENCIES], there[LATENCIES], relayed[LATENCIES];
-	double h, t, r;
+	static float added[TURNS_ALONE], relayed[TURNS_ALONE], there[TURNS_ALONE];
+	double a, r;
 
 	alone = client();
 	quote_relayed(); /* loads its enclaves */
 	quote_here();
 	quote_alone();
-	/* In short turns, so that all three see the same machine. */
-	for (size_t i = 0; i < LATENCIES; i += TURN) {
-		for (size_t k = i; k < i + TURN; k++)
-			here[k] = timed(quote_here);
-		for (size_t k = i; k < i + TURN; k++)
-			there[k] = timed(quote_alone);
-		for (size_t k = i; k < i + TURN; k++)
-			relayed[k] = timed(quote_relayed);
+	/* In short turns: what is subtracted was measured on the same machine in the same state. */
+	for (int i = 0; i < TURNS_ALONE; i++) {
+		float here = turn(quote_here);
+
+		there[i] = turn(quote_alone);
+		added[i] = there[i] - here;
+		relayed[i] = turn(quote_relayed) - here;
 	}
 	bawn_client_free(&alone);
-	h = median(here, LATENCIES);
-	t = median(there, LATENCIES);
-	r = median(relayed, LATENCIES);
-	bench_row("one client: added, of what a relay adds", t - h, "us", r - h, (t - h) / (r - h), BENCH_AT_MOST, 2);
-	return t;
+	a = median(added, TURNS_ALONE);
+	r = median(relayed, TURNS_ALONE);
+	bench_row("one client: added, of what a relay adds", a, "us", r, a / r, BENCH_AT_MOST, 2);
+	return median(there, TURNS_ALONE);
 }
 
 /* ---- memory ---- */

@@ -163,7 +163,7 @@ static void handle(struct gate *g, const struct epoll_event *ev)
  */
 static void gather(const struct gate *g)
 {
-	static const struct timespec a_while = { .tv_nsec = 500000 };
+	static const struct timespec a_while = { .tv_nsec = 1000000 };
 
 	if (g->in_flight >= PLENTY)
 		nanosleep(&a_while, NULL);
