@@ -195,6 +195,7 @@ struct sandbox {
 	int landlock_abi;
 };
 int sandbox_enter(const struct config *c, enum process r, struct sandbox *what, struct bawn_error *e);
+/* The parent enters its own, which its roles inherit. */
 int seccomp_enter(enum process r, struct bawn_error *e);
 int landlock_enter(const struct config *c, enum process r, int *abi, struct bawn_error *e);
 

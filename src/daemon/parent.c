@@ -573,7 +573,7 @@ int parent_main(struct config *c, bool foreground)
 	daemon_log_open(c, false);
 	if (prctl(PR_SET_DUMPABLE, 0) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		err_sys(&e, "prctl");
-	if (e.code || set_up(&p, foreground, &e)) {
+	if (e.code || seccomp_enter(PROC_PARENT, &e) || set_up(&p, foreground, &e)) {
 		log_msg(LOG_ERROR, "%s", e.msg);
 		return 1;
 	}

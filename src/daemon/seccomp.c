@@ -5,6 +5,13 @@
  *
  * The vault alone may map executable memory, take an alternate signal stack
  * and set FS and GS: it enters enclaves. Nobody executes a program.
+ *
+ * The parent starts the roles, which inherit its table beneath their own. So
+ * it has all that they have, and what they do before they enter theirs; the
+ * rest, tracing and modules and mounts and what is yet to be invented, fails
+ * as in a kernel that does not know it (ENOSYS), on which C libraries fall
+ * back. It fails and does not kill: that would hide who made the call from a
+ * role's own table, and end the service for a C library's curiosity.
  */
 #include "daemon/daemon.h"
 
@@ -36,8 +43,11 @@ struct rule {
 	uint8_t how, arg;
 	uint32_t mask, value;
 };
-#define MAX_RULES 120
+#define MAX_RULES 400
 #define MAX_PROGRAM (MAX_RULES * 6 + 8)
+#define NUMBERS 512 /* of system calls */
+#define NEW_NAMESPACES                                                                             \
+	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
 
 /* What the C library needs to run at all. */
 #define RUNTIME                                                                                    \
@@ -209,16 +219,58 @@ static const struct rule courier_rules[] = {
 	{ SYS_statx, REFUSE, .value = ENOSYS },
 };
 
+/* Beyond what the roles have. */
+static const struct rule parent_rules[] = {
+	/* starting itself as a role: descriptors, users, limits, sandbox */
+	{ SYS_clone, WHERE, 0, NEW_NAMESPACES, 0 },
+	{ SYS_fork },
+	{ SYS_execve },
+	{ SYS_wait4 },
+	{ SYS_kill },
+	{ SYS_close_range },
+	{ SYS_setgroups },
+	{ SYS_setresgid },
+	{ SYS_setresuid },
+	{ SYS_setuid },
+	{ SYS_prlimit64 },
+	{ SYS_setrlimit },
+	{ SYS_getrlimit },
+	{ SYS_mlockall },
+	{ SYS_prctl, WHERE, 0, UINT32_MAX, PR_SET_DUMPABLE },
+	{ SYS_prctl, WHERE, 0, UINT32_MAX, PR_SET_PDEATHSIG },
+	{ SYS_prctl, WHERE, 0, UINT32_MAX, PR_SET_NO_NEW_PRIVS },
+	{ SYS_landlock_create_ruleset },
+	{ SYS_landlock_add_rule },
+	{ SYS_landlock_restrict_self },
+	{ SYS_seccomp },
+	/* its sockets, the service manager, syslog */
+	{ SYS_socket, WHERE, 0, UINT32_MAX, AF_UNIX },
+	{ SYS_socketpair, WHERE, 0, UINT32_MAX, AF_UNIX },
+	{ SYS_listen },
+	{ SYS_umask },
+	{ SYS_chmod },
+	{ SYS_chown },
+	{ SYS_signalfd4 },
+	/* the audit log */
+	{ SYS_flock },
+	/* into the background */
+	{ SYS_pipe2 },
+	{ SYS_setsid },
+	{ SYS_chdir },
+};
+
 static const struct {
 	const struct rule *rules;
 	size_t n;
 } tables[PROCS] = {
+	[PROC_PARENT] = { parent_rules, ARRAY_LEN(parent_rules) },
 	[PROC_LOADER] = { loader_rules, ARRAY_LEN(loader_rules) },
 	[PROC_GATE] = { gate_rules, ARRAY_LEN(gate_rules) },
 	[PROC_VAULT] = { vault_rules, ARRAY_LEN(vault_rules) },
 	[PROC_COURIER] = { courier_rules, ARRAY_LEN(courier_rules) },
 };
-_Static_assert(ARRAY_LEN(vault_rules) <= MAX_RULES && ARRAY_LEN(courier_rules) <= MAX_RULES,
+_Static_assert(ARRAY_LEN(parent_rules) + ARRAY_LEN(loader_rules) + ARRAY_LEN(gate_rules) +
+			       ARRAY_LEN(vault_rules) + ARRAY_LEN(courier_rules) <= MAX_RULES,
 	       "MAX_RULES");
 
 /* ---- the program ---- */
@@ -255,6 +307,46 @@ static size_t emit(struct sock_filter *f, const struct rule *r)
 	return ARRAY_LEN(plain);
 }
 
+/* What a table allows; calls that are allowed as a whole are so once (and what else is said of them is moot). */
+static size_t emit_allowed(struct sock_filter *f, enum process r, enum how how, bool allowed[NUMBERS])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < tables[r].n; i++) {
+		const struct rule *x = &tables[r].rules[i];
+
+		if (x->how != how || allowed[x->nr])
+			continue;
+		n += emit(f + n, x);
+		allowed[x->nr] = how == ALWAYS;
+	}
+	return n;
+}
+
+/* The parent's: all tables together, without what they refuse. */
+static size_t emit_all(struct sock_filter *f)
+{
+	bool allowed[NUMBERS] = { false };
+	size_t n = 0;
+
+	/* The roles' first: theirs are made most often. */
+	for (enum process r = PROC_LOADER; r < PROCS; r++)
+		n += emit_allowed(f + n, r, ALWAYS, allowed);
+	n += emit_allowed(f + n, PROC_PARENT, ALWAYS, allowed);
+	for (enum process r = PROC_PARENT; r < PROCS; r++)
+		n += emit_allowed(f + n, r, WHERE, allowed);
+	return n;
+}
+
+static size_t emit_table(struct sock_filter *f, enum process r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < tables[r].n; i++)
+		n += emit(f + n, &tables[r].rules[i]);
+	return n;
+}
+
 /* By system calls alone: the role is as good as dead. */
 static void refused(int sig, siginfo_t *si, void *context)
 {
@@ -289,14 +381,12 @@ int seccomp_enter(enum process r, struct bawn_error *e)
 	struct sock_fprog p = { .filter = f };
 	size_t n = ARRAY_LEN(head);
 
-	if (!tables[r].rules)
-		return err_set(e, BAWN_ERR_USAGE, "the %s has no table of system calls", process_name(r));
-	if (sigaction(SIGSYS, &sa, NULL))
+	if (r != PROC_PARENT && sigaction(SIGSYS, &sa, NULL))
 		return err_sys(e, "sigaction");
 	memcpy(f, head, sizeof(head));
-	for (size_t i = 0; i < tables[r].n; i++)
-		n += emit(f + n, &tables[r].rules[i]);
-	f[n++] = (struct sock_filter)RETURN(SECCOMP_RET_TRAP);
+	n += r == PROC_PARENT ? emit_all(f + n) : emit_table(f + n, r);
+	f[n++] = r == PROC_PARENT ? (struct sock_filter)RETURN(SECCOMP_RET_ERRNO | ENOSYS)
+				  : (struct sock_filter)RETURN(SECCOMP_RET_TRAP);
 	p.len = (unsigned short)n;
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &p))
 		return err_sys(e, "seccomp");

@@ -154,11 +154,12 @@ daemon_source() {
 }
 # The process id of a role.
 role() {
-	local p
-	for p in /proc/[0-9]*; do
-		[ "$(tr '\0' ' ' <"$p/cmdline")" = "bawnd --role $1 " ] &&
-			[ "$(awk '/^PPid:/ { print $2 }' "$p/status")" = "$daemon" ] &&
-			basename "$p"
+	local p line children
+	# Without CONFIG_PROC_CHILDREN: all there are.
+	children=$(cat "/proc/$daemon/task/$daemon/children" 2>/dev/null) || children=$(cd /proc && printf '%s ' [0-9]*)
+	for p in $children; do
+		line=$(tr '\0' ' ' <"/proc/$p/cmdline")
+		[ "$line" = "bawnd --role $1 " ] && [ "$(awk '/^PPid:/ { print $2 }' "/proc/$p/status")" = "$daemon" ] && echo "$p"
 	done 2>/dev/null
 }
 daemon='' mounted=''

@@ -12,3 +12,10 @@ $(CLOCK): $(call obj,tests/daemon/clock/clock.c $(DAEMON_SRC)) $(INTERNAL)
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
 tests: $(CLOCK)
+# The parent's table of system calls by itself, for parent_test.sh.
+SANDBOX := $(BUILD)/tests/daemon/parent-sandbox
+$(SANDBOX): $(call obj,tests/daemon/parent/sandbox.c) $(DAEMON_PARTS) $(INTERNAL)
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+tests: $(SANDBOX)
