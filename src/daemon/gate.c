@@ -56,17 +56,31 @@ static void vault_new(struct gate *g, int fd)
 		exit(1);
 }
 
+/* The client whose request with the vault this is, or NULL. */
+static struct client *asker(struct gate *g, uint32_t conn, uint32_t generation, uint32_t seq)
+{
+	struct client *c = conn < g->config->connections ? &g->client[conn] : NULL;
+
+	return c && c->fd >= 0 && c->generation == generation && c->seq == seq && c->in_flight ? c : NULL;
+}
+
+static void parked(struct gate *g, const struct role_parked *p)
+{
+	struct client *c = asker(g, p->conn, p->generation, p->seq);
+
+	if (!c || c->parked)
+		return;
+	c->parked = true;
+	g->parked++;
+}
+
 static void answered(struct gate *g, const struct role_answered *a)
 {
-	struct client *c;
+	struct client *c = asker(g, a->conn, a->generation, a->seq);
 
-	if (a->conn >= g->config->connections)
+	if (!c)
 		return;
-	c = &g->client[a->conn];
-	if (c->fd < 0 || c->generation != a->generation || c->seq != a->seq || !c->in_flight)
-		return;
-	c->in_flight = false;
-	g->in_flight--;
+	client_landed(g, c);
 	c->since = clock_ns();
 	if (a->close) {
 		c->epoch = 0; /* the vault closed its own already */
@@ -93,9 +107,12 @@ static void from_vault(struct gate *g)
 			vault_gone(g);
 			return;
 		}
-		if (g->in.kind == CHAN_ROLE && role_decode(g->in.body, g->in.n, &m, NULL) == 0 &&
-		    m.head.type == ROLE_ANSWERED)
+		if (g->in.kind != CHAN_ROLE || role_decode(g->in.body, g->in.n, &m, NULL))
+			m.head.type = 0;
+		if (m.head.type == ROLE_ANSWERED)
 			answered(g, &m.u.answered);
+		else if (m.head.type == ROLE_PARKED)
+			parked(g, &m.u.parked);
 		message_close(&g->in);
 	}
 }
@@ -165,7 +182,7 @@ static void gather(const struct gate *g)
 {
 	static const struct timespec a_while = { .tv_nsec = 1000000 };
 
-	if (g->in_flight >= PLENTY)
+	if (gate_under_way(g) >= PLENTY)
 		nanosleep(&a_while, NULL);
 }
 

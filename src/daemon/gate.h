@@ -4,7 +4,8 @@
 
 #include "daemon/daemon.h"
 
-#define UNDER_WAY_MAX 16 /* with the vault at once; the rest wait here, where turns are fair */
+/* With the vault at once, those aside that are parked there; the rest wait here, where turns are fair. */
+#define UNDER_WAY_MAX 16
 
 struct user;
 
@@ -15,6 +16,7 @@ struct client {
 	enum conf_protocol protocol;
 	struct user *user;
 	bool in_flight;  /* the vault has a request of it */
+	bool parked;     /* ... which waits there for something else than the vault */
 	bool readable;   /* there may be bytes to read */
 	bool queued;     /* among its user's that wait for their turn */
 	bool ended;      /* nothing more will come */
@@ -44,7 +46,7 @@ struct gate {
 	uint32_t n, max_clients;
 	uint32_t max_users; /* places: twice as many as connections, since some wait to leave the ring */
 	struct user *ring, *ring_tail;
-	uint32_t in_flight;
+	uint32_t in_flight, parked; /* the first counts the second too */
 	/* a message that the channel was too full for */
 	struct buf stuck;
 	int stuck_fds[CHANNEL_FDS];
@@ -58,6 +60,12 @@ struct gate {
 	uint8_t datagram[WIRE_MAX];
 };
 
+/* Requests that the vault has to do with just now. */
+static inline uint32_t gate_under_way(const struct gate *g)
+{
+	return g->in_flight - g->parked;
+}
+
 /* ---- gate_client.c ---- */
 
 void client_accept(struct gate *g, int listener, const struct conf_socket *s);
@@ -66,6 +74,8 @@ void client_event(struct gate *g, struct client *c, uint32_t events);
 /* It may have something for the vault: put it in line, read what may be read. */
 void client_consider(struct gate *g, struct client *c);
 void client_close(struct gate *g, struct client *c);
+/* The vault is done with its request. */
+void client_landed(struct gate *g, struct client *c);
 /* Close those whose request does not come to its end. Returns the ns until it is worth looking again. */
 uint64_t client_expire(struct gate *g, uint64_t now);
 

@@ -73,14 +73,19 @@ static void dequeue(struct client *c)
 
 /* ---- closing ---- */
 
+void client_landed(struct gate *g, struct client *c)
+{
+	g->in_flight -= c->in_flight;
+	g->parked -= c->parked;
+	c->in_flight = c->parked = false;
+}
+
 void client_close(struct gate *g, struct client *c)
 {
 	dequeue(c);
 	if (c->epoch == g->epoch)
 		gate_closed(g, (uint32_t)(c - g->client), c->generation);
-	if (c->in_flight)
-		g->in_flight--;
-	c->in_flight = false;
+	client_landed(g, c);
 	shutdown(c->fd, SHUT_RDWR);
 	/* Closing is not enough while the vault has the same socket. */
 	epoll_ctl(g->epoll, EPOLL_CTL_DEL, c->fd, NULL);

@@ -318,7 +318,8 @@ void gate_dispatch(struct gate *g)
 {
 	struct client *c;
 
-	while (g->vault >= 0 && !g->stuck.n && !g->owed_n && g->in_flight < UNDER_WAY_MAX && (c = next(g))) {
+	while (g->vault >= 0 && !g->stuck.n && !g->owed_n && gate_under_way(g) < UNDER_WAY_MAX &&
+	       (c = next(g))) {
 		if (c->fd < 0)
 			continue;
 		if (c->protocol == PROTOCOL_AESM)

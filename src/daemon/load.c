@@ -50,42 +50,8 @@ static int start_loader(struct parent *p, struct bawn_error *e)
 	c->channel = pair[0];
 	fcntl(c->channel, F_SETFL, O_NONBLOCK);
 	c->started = c->heard = clock_ns();
+	c->ready = false;
 	return 0;
-}
-
-void parent_load(struct parent *p)
-{
-	struct bawn_error e = { 0 };
-
-	if (p->stopping)
-		return;
-	if (p->child[PROC_LOADER].pid > 0) {
-		p->load_again = true;
-		return;
-	}
-	p->load_again = false;
-	if (start_loader(p, &e))
-		log_msg(LOG_ERROR, "cannot read policy and enclaves: %s", e.msg);
-}
-
-void parent_loader_ended(struct parent *p, int status)
-{
-	struct child *c = &p->child[PROC_LOADER];
-
-	parent_drain(p, c);
-	close(c->channel);
-	c->channel = -1;
-	c->pid = 0;
-	if (p->stopping)
-		return; /* we ended it ourselves */
-	if (!WIFEXITED(status) || WEXITSTATUS(status)) {
-		log_msg(LOG_ERROR, "reading policy and enclaves failed; what was in force stays so");
-		parent_note(p, WIRE_AUDIT_FAULT, "reading policy and enclaves failed");
-	}
-	if (p->announced)
-		notify_send("READY=1");
-	if (p->load_again)
-		parent_load(p);
 }
 
 static void give_policy(struct parent *p)
@@ -109,6 +75,76 @@ static void give_enclaves(struct parent *p)
 		log_msg(LOG_ERROR, "giving enclaves to the vault: %s", e.msg);
 }
 
+/*
+ * Nothing, or not everything, was read. The vault answers that, as long as it
+ * has no policy, and tells it in its status else; it is tried again by and by.
+ */
+static void failed(struct parent *p, const char *why)
+{
+	struct role_message kept = p->policy;
+	struct child *c = &p->child[PROC_LOADER];
+	struct role_policy *r = &p->policy.u.policy;
+	int kept_fd = p->policy_fd;
+
+	log_msg(LOG_ERROR, "reading policy and enclaves failed, and is tried again: %s%s", why,
+		kept_fd >= 0 ? "; what was in force stays so" : "");
+	if (!c->failures++)
+		parent_note(p, WIRE_AUDIT_FAULT, "reading policy and enclaves failed: %.80s", why);
+	c->restart_at = clock_ns() + parent_backoff(c->failures);
+	p->policy = (struct role_message){ .head.type = ROLE_POLICY };
+	r->code = WIRE_UNAVAILABLE;
+	snprintf(r->path, sizeof(r->path), "%.127s", p->config->policy);
+	snprintf(r->problem, sizeof(r->problem), "%.80s; it is tried again", why);
+	p->policy_fd = -1;
+	give_policy(p);
+	if (kept.head.type) {
+		p->policy = kept;
+		p->policy_fd = kept_fd;
+	}
+}
+
+void parent_load(struct parent *p)
+{
+	struct child *c = &p->child[PROC_LOADER];
+	struct bawn_error e = { 0 };
+
+	if (p->stopping)
+		return;
+	if (c->pid > 0) {
+		p->load_again = true;
+		return;
+	}
+	p->load_again = false;
+	c->restart_at = 0;
+	if (start_loader(p, &e))
+		failed(p, e.msg);
+}
+
+void parent_loader_ended(struct parent *p, int status)
+{
+	struct child *c = &p->child[PROC_LOADER];
+	char why[64];
+
+	parent_drain(p, c);
+	close(c->channel);
+	c->channel = -1;
+	c->pid = 0;
+	if (p->stopping)
+		return; /* we ended it ourselves */
+	if (WIFSIGNALED(status))
+		snprintf(why, sizeof(why), "the loader was killed by signal %d", WTERMSIG(status));
+	else
+		snprintf(why, sizeof(why), "the loader ended with code %d", WEXITSTATUS(status));
+	if (status || !c->ready)
+		failed(p, why);
+	else
+		c->failures = 0;
+	if (p->announced)
+		notify_send("READY=1");
+	if (p->load_again)
+		parent_load(p);
+}
+
 void parent_give_loaded(struct parent *p)
 {
 	give_policy(p);
@@ -130,6 +166,7 @@ void parent_loaded_policy(struct parent *p, struct message *m)
 			close(fd);
 		return;
 	}
+	p->child[PROC_LOADER].ready = true;
 	if (p->locked) {
 		log_msg(LOG_WARN, "the policy is locked until bawnd restarts; the file is not looked at");
 		if (fd >= 0)

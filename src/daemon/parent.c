@@ -149,6 +149,11 @@ static void start_or_later(struct parent *p, enum process r)
 	p->child[r].restart_at = clock_ns() + SECOND;
 }
 
+uint64_t parent_backoff(unsigned failures)
+{
+	return failures > 10 ? BACKOFF_MAX : BACKOFF_FIRST << (failures - 1);
+}
+
 /* It ended. The first restart is at once; each one that soon follows waits longer. */
 static void ended(struct parent *p, struct child *c, int status)
 {
@@ -173,7 +178,7 @@ static void ended(struct parent *p, struct child *c, int status)
 		c->failures = 0;
 	c->failures++;
 	p->restarts++;
-	c->restart_at = now + (c->failures > 10 ? BACKOFF_MAX : BACKOFF_FIRST << (c->failures - 1));
+	c->restart_at = now + parent_backoff(c->failures);
 	log_msg(LOG_ERROR, "the %s %s; it is started again", process_name(which(p, c)), how);
 	parent_note(p, WIRE_AUDIT_FAULT, "the %s %s", process_name(which(p, c)), how);
 	p->audit_now = true; /* restarts are told with the log's head */
@@ -331,6 +336,8 @@ static void keep_alive(struct parent *p, uint64_t now)
 		/* The courier may be waiting for a server. */
 		fine = fine && c->pid > 0 && (r == PROC_COURIER || c->heard + PING_LATE > now);
 	}
+	if (p->child[PROC_LOADER].restart_at && now >= p->child[PROC_LOADER].restart_at)
+		parent_load(p);
 	if (p->watchdog && fine && now - p->watchdog_sent >= p->watchdog) {
 		notify_send("WATCHDOG=1");
 		p->watchdog_sent = now;
@@ -346,7 +353,7 @@ static int wait_ms(const struct parent *p, uint64_t now)
 		until = p->audit_gather;
 	if (p->watchdog && p->watchdog_sent + p->watchdog < until)
 		until = p->watchdog_sent + p->watchdog;
-	for (enum process r = PROC_GATE; r <= PROC_COURIER; r++)
+	for (enum process r = PROC_LOADER; r <= PROC_COURIER; r++)
 		if (p->child[r].restart_at && p->child[r].restart_at < until)
 			until = p->child[r].restart_at;
 	return until <= now ? 0 : (int)((until - now) / MS) + 1;

@@ -8,7 +8,7 @@
 struct child {
 	pid_t pid; /* 0: not running */
 	int channel;
-	bool ready;
+	bool ready;          /* loader: it has told of the policy */
 	unsigned failures;   /* in a row */
 	uint64_t started, heard, pinged, restart_at; /* clock_ns; restart_at 0: not waiting */
 	uint64_t log_second;
@@ -48,6 +48,8 @@ struct parent {
 	struct message in;
 };
 
+/* Nanoseconds until a role that failed so often in a row is started again. */
+uint64_t parent_backoff(unsigned failures);
 /* Take what a role says; true if there may be more. */
 bool parent_drain(struct parent *p, struct child *c);
 

@@ -26,15 +26,6 @@
 
 /* ---- workers ---- */
 
-/* Nothing is answered before it is known who may have what. */
-static void await_policy(struct vault *v)
-{
-	pthread_mutex_lock(&v->lock);
-	while (!v->policy_known)
-		pthread_cond_wait(&v->changed, &v->lock);
-	pthread_mutex_unlock(&v->lock);
-}
-
 /* The gate died: its clients are let go, and a new one awaited. */
 static void gate_ended(struct vault *v, unsigned epoch)
 {
@@ -161,7 +152,6 @@ static void take(struct vault *v, struct message *in)
 	}
 	switch (m.head.type) {
 	case ROLE_REQUEST:
-		await_policy(v);
 		take_request(v, &m, in);
 		break;
 	case ROLE_CLOSED:
@@ -213,10 +203,11 @@ static int start_workers(struct vault *v, struct bawn_error *e)
 	pthread_attr_init(&a);
 	pthread_attr_setstacksize(&a, WORKER_STACK);
 	pthread_attr_setdetachstate(&a, PTHREAD_CREATE_DETACHED);
-	for (unsigned i = 0; i < n; i++) {
+	/* And one for large enclaves, which take their time. */
+	for (unsigned i = 0; i <= n; i++) {
 		pthread_t t;
 
-		if (pthread_create(&t, &a, work, v))
+		if (pthread_create(&t, &a, i < n ? work : launch_work, v))
 			return err_set(e, BAWN_ERR_SYSTEM, "cannot start a thread");
 	}
 	pthread_attr_destroy(&a);
@@ -282,12 +273,11 @@ static void new_policy(struct vault *v, const struct role_policy *info, int fd)
 		v->locked |= p->lock;
 	} else {
 		/* What was in force stays so; status tells. */
-		v->policy_info.code = r ? WIRE_BAD_INPUT : WIRE_OK;
+		v->policy_info.code = r == WIRE_UNAVAILABLE ? WIRE_UNAVAILABLE : r ? WIRE_BAD_INPUT : WIRE_OK;
 		memcpy(v->policy_info.problem, info->problem, sizeof(info->problem));
 		memcpy(v->policy_info.path, info->path, sizeof(info->path));
 	}
 	v->policy_known = true;
-	pthread_cond_broadcast(&v->changed);
 	pthread_mutex_unlock(&v->lock);
 	if (p) {
 		char hex[17];
@@ -483,7 +473,7 @@ static int set_up(struct vault *v, struct bawn_error *e)
 int vault_main(const struct config *c, const struct sandbox *s)
 {
 	static struct vault v = { .courier = FD_VAULT_COURIER, .enclaves = -1, .bundle = -1, .gate_epoch = 1,
-				  .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER,
+				  .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .launches = PTHREAD_COND_INITIALIZER,
 				  .prov_lock = WRITERS_FIRST, .leaving = WRITERS_FIRST };
 	struct bawn_error e = { 0 };
 

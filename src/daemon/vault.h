@@ -1,7 +1,8 @@
 /*
  * The vault's files share this. Threads: `workers` of them take requests from
- * the gate's channel, each one request at a time, and answer; the first thread
- * has the parent, the courier, the metrics and the clock.
+ * the gate's channel, each one request at a time, and answer; one makes
+ * enclaves for the broker; the first thread has the parent, the courier, the
+ * metrics and the clock.
  *
  * `lock` guards everything here that has no remark. The desk has its own lock,
  * and is called without ours. `lock` may be taken under `prov_lock` (what loads
@@ -18,7 +19,8 @@
 #include <stdatomic.h>
 
 #define WORKERS_MAX 8
-#define PARKED_MAX 256
+#define PARKED_MAX 256 /* requests that wait, launches aside; a fourth of them at most one user's */
+#define LAUNCHES_MAX 32 /* those that wait for their turn, and likewise */
 #define CHAIN_MAX 16384u /* bytes of a PCK certificate's chain */
 #define SECOND_NS UINT64_C(1000000000)
 
@@ -40,7 +42,7 @@ struct conn {
 /* ======================= requests ======================= */
 
 /* What a request waits for when it cannot be answered at once. */
-enum park { PARK_NOT, PARK_PROVISIONED, PARK_FETCHED, PARK_POLICY, PARKS };
+enum park { PARK_NOT, PARK_PROVISIONED, PARK_FETCHED, PARK_POLICY, PARK_LAUNCH, PARKS };
 
 /* One request, from the gate's message to the answer. */
 struct job {
@@ -69,6 +71,8 @@ struct job {
 	enum wire_audit_event event;
 	char note[WIRE_NOTE];  /* for the audit log */
 	enum park park;
+	bool parked;           /* the gate knows that it waits, or has waited */
+	bool turn;             /* PARK_LAUNCH: it has come */
 	uint32_t resumed[PARKS]; /* the vault's, when it was last served */
 	uint64_t number;       /* PARK_FETCHED: of the fetch */
 	const struct role_fetched *fetched; /* when it has come, with fetched_fd */
@@ -98,7 +102,7 @@ struct vault {
 	const struct config *config;
 	struct sandbox sandbox;
 	pthread_mutex_t lock;
-	pthread_cond_t changed; /* policy_known, gate_epoch */
+	pthread_cond_t changed; /* gate_epoch */
 	int courier;            /* -1: none now */
 	bool stopping;
 	uint64_t started;       /* seconds since 1970 */
@@ -168,8 +172,10 @@ struct vault {
 	size_t handed_n;
 	uint64_t launch_id;
 
-	struct job *parked[PARKED_MAX];
+	struct job *parked[PARKED_MAX + LAUNCHES_MAX];
 	size_t parked_n;
+	pthread_cond_t launches; /* one of them is to be launched */
+	uint32_t launched_uid;   /* whose turn was last */
 	uint32_t resumed[PARKS]; /* how often what they wait for came */
 
 	/* audit */
@@ -212,6 +218,8 @@ void tell_gate(struct vault *v, const struct role_answered *a);
 /* Serve again those that wait for this; number as in job. fd: the fetched memory, or -1. */
 void parked_resume(struct vault *v, enum park what, uint64_t number, const struct role_fetched *f,
 		   int fd);
+/* The next that is to be launched, once there is one. */
+struct job *parked_launch(struct vault *v);
 /* Those whose time is over are refused. */
 void parked_expire(struct vault *v, uint64_t now);
 /* A refusal as the answer. */
@@ -234,6 +242,8 @@ void native_serve(struct vault *v, struct job *j);
 void admin_serve(struct vault *v, struct job *j);
 void aesm_serve(struct vault *v, struct job *j);
 void launch_serve(struct vault *v, struct job *j);
+/* A thread: makes those that launch_serve has parked, one at a time. */
+void *launch_work(void *vault);
 /* Ask the courier for another platform's collateral, and number that; under lock. False: it is not there. */
 bool collateral_ask(struct vault *v, struct job *j);
 void status_fill(struct vault *v, struct wire_status *s, bool full);

@@ -22,11 +22,12 @@ static void fill_policy(struct vault *v, struct wire_policy_info *a)
 
 static void serve_reload(struct vault *v, struct job *j)
 {
-	bool locked, bad;
+	enum wire_code bad;
+	bool locked;
 
 	pthread_mutex_lock(&v->lock);
 	locked = v->locked;
-	bad = v->policy_info.code != WIRE_OK;
+	bad = (enum wire_code)v->policy_info.code;
 	pthread_mutex_unlock(&v->lock);
 	j->event = WIRE_AUDIT_POLICY;
 	if (locked) {
@@ -44,7 +45,7 @@ static void serve_reload(struct vault *v, struct job *j)
 		return;
 	}
 	if (bad)
-		job_refuse(j, WIRE_BAD_INPUT, 0, "%s", v->policy_info.problem);
+		job_refuse(j, bad, bad == WIRE_UNAVAILABLE ? 1000 : 0, "%s", v->policy_info.problem);
 	else
 		fill_policy(v, &j->answer.u.policy_info);
 }

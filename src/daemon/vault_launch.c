@@ -294,7 +294,6 @@ static int launch(struct vault *v, struct job *j, struct bawn_error *e)
 
 void launch_serve(struct vault *v, struct job *j)
 {
-	static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER; /* bounds the memory of the copies */
 	const struct wire_launch *q = &j->native.u.launch;
 	struct bawn_error e = { 0 };
 	uint64_t bytes;
@@ -313,6 +312,10 @@ void launch_serve(struct vault *v, struct job *j)
 		job_refuse(j, WIRE_UNAVAILABLE, 5000, "quiesced by an administrator for a while");
 		return;
 	}
+	if (!j->turn) {
+		j->park = PARK_LAUNCH;
+		return;
+	}
 	bytes = ((uint64_t)q->pages + 1) * ISA_PAGE; /* SECS too */
 	if (!take_budget(v, j, bytes)) {
 		job_refuse(j, WIRE_TOO_LARGE, 0, "%llu KiB of EPC are more than is left to this user or at all",
@@ -320,9 +323,7 @@ void launch_serve(struct vault *v, struct job *j)
 		j->decision.reason = WIRE_REASON_BUDGET;
 		return;
 	}
-	pthread_mutex_lock(&one);
 	r = launch(v, j, &e);
-	pthread_mutex_unlock(&one);
 	if (r) {
 		give_budget(v, j->number);
 		job_fail(j, r, &e);
@@ -334,4 +335,18 @@ void launch_serve(struct vault *v, struct job *j)
 	j->answer.u.launch.id = j->number;
 	snprintf(j->note, sizeof(j->note), "enclave %llu, %u pages", (unsigned long long)j->number, q->pages);
 	atomic_fetch_add(&v->count.launches, 1);
+}
+
+/* One at a time, which bounds the memory of the copies too. */
+void *launch_work(void *vault)
+{
+	struct vault *v = vault;
+
+	for (;;) {
+		struct job *j = parked_launch(v);
+
+		j->turn = true;
+		job_serve(v, j);
+	}
+	return NULL;
 }

@@ -123,6 +123,7 @@ static bool permitted(struct vault *v, struct job *j)
 {
 	char text[WIRE_NOTE];
 	uint32_t wait = 0;
+	bool unread;
 
 	if (for_anybody(j))
 		return true;
@@ -140,10 +141,17 @@ static bool permitted(struct vault *v, struct job *j)
 	if (j->decision.allowed && !j->metered)
 		wait = authority_rate_take(v->rates, &j->decision, j->conn->uid, clock_ns());
 	j->metered = true;
+	/* That it could not be read is no refusal of its owner's. */
+	unread = !v->policy_loaded && v->policy_info.code == WIRE_UNAVAILABLE;
+	snprintf(text, sizeof(text), "%.110s", v->policy_info.problem);
 	j->authority = atomic_load(&v->authority_changes);
 	pthread_mutex_unlock(&v->lock);
 	if (j->decision.allowed)
 		return true;
+	if (unread) {
+		job_refuse(j, WIRE_UNAVAILABLE, 1000, "no policy yet: %s", text);
+		return false;
+	}
 	authority_decision_text(&j->decision, text);
 	job_refuse(j, wait ? WIRE_LIMITED : WIRE_DENIED, wait, "%s", text);
 	j->response.error = 0;
@@ -219,13 +227,18 @@ static bool send_aesm(struct job *j)
 	return good;
 }
 
+static void to_gate(struct vault *v, const struct role_message *m)
+{
+	if (!v->gate_gone)
+		channel_send_role(FD_VAULT_GATE, m, NULL, 0, NULL);
+}
+
 void tell_gate(struct vault *v, const struct role_answered *a)
 {
 	struct role_message m = { .head.type = ROLE_ANSWERED };
 
 	m.u.answered = *a;
-	if (!v->gate_gone)
-		channel_send_role(FD_VAULT_GATE, &m, NULL, 0, NULL);
+	to_gate(v, &m);
 }
 
 static enum wire_code answered_with(const struct job *j)
@@ -302,6 +315,22 @@ static void finish(struct vault *v, struct job *j)
 
 enum parked { PARKED, PARKED_CAME, PARKED_NOT };
 
+/* May one more of these wait? Under lock. */
+static bool room(const struct vault *v, const struct job *j)
+{
+	const bool launch = j->park == PARK_LAUNCH;
+	const size_t most = launch ? LAUNCHES_MAX : PARKED_MAX;
+	size_t all = 0, own = 0;
+
+	for (size_t i = 0; i < v->parked_n; i++) {
+		if ((v->parked[i]->park == PARK_LAUNCH) != launch)
+			continue;
+		all++;
+		own += v->parked[i]->conn->uid == j->conn->uid;
+	}
+	return all < most && own < most / 4;
+}
+
 /*
  * The job is another's once this returns PARKED. What it waits for may have
  * come between the time it was missed and now; what is asked for only now
@@ -309,22 +338,39 @@ enum parked { PARKED, PARKED_CAME, PARKED_NOT };
  */
 static enum parked park(struct vault *v, struct job *j)
 {
-	enum parked r = PARKED;
+	struct role_message m = { .head.type = ROLE_PARKED };
+	const bool told = j->parked;
+	enum parked r = PARKED_NOT;
 
+	m.u.parked = (struct role_parked){ .conn = j->index, .generation = j->conn->generation,
+					   .seq = j->seq };
 	pthread_mutex_lock(&v->lock);
 	if (j->resumed[j->park] != v->resumed[j->park] && j->park != PARK_FETCHED) {
 		r = PARKED_CAME;
-	} else if (v->parked_n == PARKED_MAX || v->stopping) {
-		r = PARKED_NOT;
+	} else if (v->stopping || !room(v, j)) {
 		job_refuse(j, WIRE_BUSY, 500, "too many requests wait already");
 	} else if (j->park == PARK_FETCHED && !collateral_ask(v, j)) {
-		r = PARKED_NOT;
 		job_refuse(j, WIRE_UNAVAILABLE, 1000, "the courier is not there just now, or has too much to do");
 	} else {
+		r = PARKED;
+		j->parked = true;
 		v->parked[v->parked_n++] = j;
+		if (j->park == PARK_LAUNCH)
+			pthread_cond_signal(&v->launches);
 	}
 	pthread_mutex_unlock(&v->lock);
+	if (r == PARKED && !told)
+		to_gate(v, &m);
 	return r;
+}
+
+/* Under lock. */
+static struct job *take_parked(struct vault *v, size_t i)
+{
+	struct job *j = v->parked[i];
+
+	memmove(&v->parked[i], &v->parked[i + 1], (--v->parked_n - i) * sizeof(j));
+	return j;
 }
 
 static struct job *unpark(struct vault *v, bool (*wanted)(const struct job *, const void *),
@@ -334,10 +380,8 @@ static struct job *unpark(struct vault *v, bool (*wanted)(const struct job *, co
 
 	pthread_mutex_lock(&v->lock);
 	for (size_t i = 0; i < v->parked_n && !j; i++) {
-		if (!wanted(v->parked[i], arg))
-			continue;
-		j = v->parked[i];
-		memmove(&v->parked[i], &v->parked[i + 1], (--v->parked_n - i) * sizeof(j));
+		if (wanted(v->parked[i], arg))
+			j = take_parked(v, i);
 	}
 	pthread_mutex_unlock(&v->lock);
 	return j;
@@ -365,15 +409,58 @@ void parked_resume(struct vault *v, enum park what, uint64_t number, const struc
 {
 	struct wanted w = { .what = what, .number = number };
 	struct job *j;
+	size_t n = 0;
 
 	pthread_mutex_lock(&v->lock);
 	v->resumed[what]++;
+	for (size_t i = 0; i < v->parked_n; i++)
+		n += is_resumed(v->parked[i], &w);
 	pthread_mutex_unlock(&v->lock);
-	for (size_t i = 0; i < PARKED_MAX && (j = unpark(v, is_resumed, &w)); i++) {
+	/* No more than there are now: one that has to wait once more waits for the next time. */
+	while (n-- && (j = unpark(v, is_resumed, &w))) {
 		j->fetched = f;
 		j->fetched_fd = fd;
 		job_serve(v, j);
 	}
+}
+
+/* Turns go round users: who launches many is in nobody's way. Under lock; SIZE_MAX: none waits. */
+static size_t next_launch(const struct vault *v)
+{
+	size_t first = SIZE_MAX;
+
+	for (size_t i = 0; i < v->parked_n; i++) {
+		if (v->parked[i]->park != PARK_LAUNCH)
+			continue;
+		if (v->parked[i]->conn->uid != v->launched_uid)
+			return i;
+		if (first == SIZE_MAX)
+			first = i;
+	}
+	return first;
+}
+
+struct job *parked_launch(struct vault *v)
+{
+	struct job *j;
+	size_t i;
+
+	pthread_mutex_lock(&v->lock);
+	while ((i = next_launch(v)) == SIZE_MAX)
+		pthread_cond_wait(&v->launches, &v->lock);
+	j = take_parked(v, i);
+	v->launched_uid = j->conn->uid;
+	pthread_mutex_unlock(&v->lock);
+	return j;
+}
+
+static const char *waits_for(const struct vault *v, const struct job *j)
+{
+	if (j->park == PARK_LAUNCH)
+		return "others are launched first";
+	if (j->park == PARK_POLICY)
+		return "the policy has not been read yet";
+	return v->problem[0] ? v->problem : "what it needs is still on its way";
 }
 
 void parked_expire(struct vault *v, uint64_t now)
@@ -382,8 +469,7 @@ void parked_expire(struct vault *v, uint64_t now)
 	struct job *j;
 
 	while ((j = unpark(v, is_late, &w))) {
-		job_refuse(j, WIRE_TIMEOUT, 1000, "no answer in time: %.90s",
-			   v->problem[0] ? v->problem : "what it needs is still on its way");
+		job_refuse(j, WIRE_TIMEOUT, 1000, "no answer in time: %.90s", waits_for(v, j));
 		finish(v, j);
 	}
 }
@@ -417,13 +503,18 @@ static void dispatch(struct vault *v, struct job *j)
 
 static void serve_once(struct vault *v, struct job *j)
 {
+	bool known;
+
 	pthread_mutex_lock(&v->lock);
 	memcpy(j->resumed, v->resumed, sizeof(j->resumed));
+	known = v->policy_known;
 	pthread_mutex_unlock(&v->lock);
 	j->park = PARK_NOT;
 	memset(&j->answer, 0, sizeof(j->answer));
 	j->response.error = 0;
-	if (permitted(v, j) && audit_permits(v, j))
+	if (!known && !for_anybody(j))
+		j->park = PARK_POLICY; /* nothing is answered before it is known who may have what */
+	else if (permitted(v, j) && audit_permits(v, j))
 		dispatch(v, j);
 	j->fetched = NULL;
 	j->fetched_fd = -1;

@@ -40,6 +40,13 @@ static const struct wire_field answered_fields[] = {
 };
 static const struct wire_layout answered = LAYOUT(struct role_answered, "answered", answered_fields);
 
+static const struct wire_field parked_fields[] = {
+	F_MAX(struct role_parked, conn, ROLE_CONN_MAX),
+	F_UINT(struct role_parked, generation),
+	F_UINT(struct role_parked, seq),
+};
+static const struct wire_layout parked = LAYOUT(struct role_parked, "parked", parked_fields);
+
 static const struct wire_field counters_fields[] = {
 	F_UINT(struct role_counters, clients),
 	F_UINT(struct role_counters, clients_max),
@@ -147,6 +154,7 @@ static const struct role {
 	{ ROLE_REQUEST, &request }, { ROLE_CLOSED, &closed },   { ROLE_ANSWERED, &answered },
 	{ ROLE_COUNTERS, &counters }, { ROLE_AUDIT, &audit },   { ROLE_ANCHOR, &anchor },
 	{ ROLE_POLICY, &policy },   { ROLE_FETCH, &fetch },     { ROLE_FETCHED, &fetched },
+	{ ROLE_PARKED, &parked },
 };
 
 const struct wire_layout *role_layout(unsigned type)

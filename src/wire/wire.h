@@ -708,6 +708,7 @@ enum role_type {
 	ROLE_CLOSED = 0x101,   /* gate to vault: the client is gone */
 	ROLE_ANSWERED = 0x102, /* vault to gate */
 	ROLE_COUNTERS = 0x103, /* gate to vault */
+	ROLE_PARKED = 0x104,   /* vault to gate: a request waits for something else than the vault */
 	ROLE_AUDIT = 0x110,    /* vault to parent */
 	ROLE_ANCHOR = 0x111,   /* parent to vault: the log's head, and what the parent counts */
 	ROLE_POLICY = 0x122,   /* parent to vault, with a sealed memory file: the policy in force */
@@ -733,6 +734,15 @@ struct role_closed {
 struct role_answered {
 	uint32_t conn, generation, seq;
 	bool close;
+};
+/*
+ * The request is not answered yet, and takes none of the vault's time: it waits
+ * for a certificate, collateral, the policy, or its turn to be launched. The
+ * gate no longer counts it among those that it may have under way. How many one
+ * user may have waiting is the vault's to limit. Its answer may overtake this.
+ */
+struct role_parked {
+	uint32_t conn, generation, seq;
 };
 struct role_counters {
 	uint32_t clients, clients_max;
@@ -823,6 +833,7 @@ struct role_message {
 		struct role_request request;
 		struct role_closed closed;
 		struct role_answered answered;
+		struct role_parked parked;
 		struct role_counters counters;
 		struct role_audit audit;
 		struct role_anchor anchor;

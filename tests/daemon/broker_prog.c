@@ -1,6 +1,9 @@
 /*
  * broker_prog FILE HOW: ask bawnd (BAWN_SOCKET) for an enclave as its client
  * library never would. Prints the answer's name: "ok", "bad-input", "denied" ...
+ *
+ * broker_prog FILE write NAME: no more than the request, to NAME.request and
+ * NAME.stream, for another client to send.
  */
 #include "host/host.h"
 #include "image/image.h"
@@ -117,8 +120,27 @@ static int spoil(const char *how, struct stream *s, struct wire_launch *q)
 	return memory(s, s->n, all);
 }
 
+static int write_request(const struct wire_request *q, const struct stream *s, const char *name)
+{
+	struct bawn_error e = { 0 };
+	char path[4096];
+	struct buf b;
+
+	buf_init(&b, WIRE_MAX);
+	wire_request_encode(q, &b);
+	snprintf(path, sizeof(path), "%s.request", name);
+	if (b.failed || io_write_file(path, b.p, b.n, 0644, &e))
+		die(path, &e);
+	snprintf(path, sizeof(path), "%s.stream", name);
+	if (io_write_file(path, s->p, s->n, 0644, &e))
+		die(path, &e);
+	buf_free(&b);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
+	const bool to_file = argc == 4 && strcmp(argv[2], "write") == 0;
 	struct wire_request q = { .head.type = WIRE_LAUNCH };
 	struct wire_launch *l = &q.u.launch;
 	struct bawn_client *c;
@@ -128,9 +150,9 @@ int main(int argc, char **argv)
 	struct stream s;
 	int fd, got = -1, r;
 
-	if (argc != 3)
+	if (argc != 3 && !to_file)
 		return 64;
-	if (image_open(&im, argv[1], NULL, &e) || bawn_client_open(&c, NULL, &e))
+	if (image_open(&im, argv[1], NULL, &e) || (!to_file && bawn_client_open(&c, NULL, &e)))
 		die(argv[1], &e);
 	make_stream(im, &s);
 	*l = (struct wire_launch){ .size = im->size, .base = im->size * 16, .xfrm = 3, .pages = s.pages,
@@ -139,6 +161,8 @@ int main(int argc, char **argv)
 				   .sigstruct = im->sigstruct };
 	while (l->base < UINT64_C(1) << 40)
 		l->base *= 2;
+	if (to_file)
+		return write_request(&q, &s, argv[3]);
 	fd = spoil(argv[2], &s, l);
 	r = client_call(c, &q, fd, &a, &got, &e);
 	if (r && a.head.type != WIRE_LAUNCH)

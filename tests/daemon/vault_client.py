@@ -4,10 +4,13 @@ vault_client.py SOCKET COMMAND [ARG...]; each prints what came of it in a line o
 """
 
 import array
+import fcntl
 import os
+import select
 import signal
 import socket
 import struct
+import subprocess
 import sys
 import time
 
@@ -17,10 +20,14 @@ PATIENCE = 30  # seconds; nothing here takes so long
 
 
 class Client:
-    def __init__(self, path):
+    def __init__(self, path, uid=None):
         self.s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.s.settimeout(PATIENCE)
-        self.s.connect(path)
+        if uid is not None:
+            os.seteuid(uid)
+        self.s.connect(path)  # who does this is whom the service sees
+        if uid is not None:
+            os.seteuid(0)
         self.tag = 0
         assert self.ask(HELLO, struct.pack("<II32s", 1, 1, b""))[0] == 0
 
@@ -28,17 +35,25 @@ class Client:
         self.tag += 1
         self.s.send(struct.pack("<IHHIIQ", 0x4E574142, kind, 0, 24 + len(body), 0, self.tag) + body)
 
-    def take(self):
-        """Code, body, number of descriptors; a code of -1 is the connection's end."""
+    def take_fds(self):
+        """Code, body, descriptors; a code of -1 is the connection's end."""
         fds = array.array("i")
         data, control, _, _ = self.s.recvmsg(65536, 256)
         for _, _, passed in control:
             fds.frombytes(passed)
+        if not data:
+            return -1, b"", fds
+        return struct.unpack_from("<H", data, 6)[0], data[24:], fds
+
+    def take(self):
+        """The same with the number of descriptors, which are closed."""
+        code, body, fds = self.take_fds()
         for fd in fds:
             os.close(fd)
-        if not data:
-            return -1, b"", 0
-        return struct.unpack_from("<H", data, 6)[0], data[24:], len(fds)
+        return code, body, len(fds)
+
+    def answered(self):
+        return bool(select.select([self.s], [], [], 0)[0])
 
     def ask(self, kind, body=b""):
         self.send(kind, body)
@@ -137,6 +152,75 @@ def closes(path, gate, vault, most):
           f"and {sockets(vault) - before} are left in the end")
 
 
+def parked(path, other, *command):
+    """Many ask for what is nowhere to be had; others are served all the same."""
+    asked = [Client(path) for _ in range(24)]
+    for i, c in enumerate(asked):
+        c.send(COLLATERAL, collateral(bytes([i + 1] * 6), b"processor"))
+    print(f"status: {Client(path).ask(STATUS)[0]}")
+    rc = subprocess.run(command, timeout=PATIENCE).returncode
+    print(f"the command: {rc}; {sum(c.answered() for c in asked)} of the others are answered")
+    # As many as one user may have waiting, and more.
+    more = [Client(path) for _ in range(48)]
+    for i, c in enumerate(more):
+        c.send(COLLATERAL, collateral(bytes([i + 100] * 6), b"processor"))
+    if not until(lambda: sum(c.answered() for c in more) >= 8):
+        print(f"{sum(c.answered() for c in more)} of many more are answered")
+        return
+    refused = [c.take() for c in more if c.answered()]
+    print(f"{len(refused)} of many more are refused: {sorted({r[0] for r in refused})}, to be tried "
+          f"again {'later' if all(struct.unpack_from('<I', r[1])[0] for r in refused) else 'never'}")
+    stranger = Client(path, other)
+    stranger.send(COLLATERAL, collateral(b"\xff" * 6, b"processor"))
+    for _ in range(20):
+        assert Client(path, other).ask(STATUS)[0] == 0
+    print(f"another user's: {stranger.take()[0] if stranger.answered() else 'waits'}")
+
+
+class Launch:
+    """A request for an enclave, as broker_prog writes it."""
+
+    def __init__(self, name):
+        with open(name + ".request", "rb") as f:
+            self.request = f.read()
+        self.memory = os.memfd_create("stream", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        with open(name + ".stream", "rb") as f:
+            os.write(self.memory, f.read())
+        fcntl.fcntl(self.memory, fcntl.F_ADD_SEALS, 15)  # all of them
+
+    def send(self, c):
+        socket.send_fds(c.s, [self.request], [self.memory])
+
+    def ask(self, c):
+        self.send(c)
+        return c.take_fds()
+
+
+def launches(path, name, other):
+    """Several large enclaves at once: they wait for each other, and nobody waits for them."""
+    big = Launch(name)
+    those = [Client(path) for _ in range(6)]
+    teller, stranger = Client(path), Client(path, other)
+    for c in those:
+        big.send(c)
+    big.send(stranger)
+    code = teller.ask(STATUS)[0]
+    before = sum(c.answered() for c in those)
+    print(f"status: {code}, {'before' if before <= 3 else 'after'} them")
+    code, _, fds = stranger.take()
+    before = sum(c.answered() for c in those)
+    print(f"another user's: {code} with {fds} descriptors, {'before' if before <= 4 else 'after'} them")
+    print(f"they: {sorted({c.take()[::2] for c in those})}")
+    those = [Client(path) for _ in range(20)]
+    for c in those:
+        big.send(c)
+    answers = [c.take() for c in those]
+    busy = [a for a in answers if a[0] == 5]
+    late = all(struct.unpack_from("<I", a[1])[0] for a in busy)
+    print(f"of twenty {'some' if 0 < len(busy) < 20 else 'none or all'} are to be tried again "
+          f"{'later' if late else 'never'}, {'the rest is there' if all(a[0] in (0, 5) for a in answers) else answers}")
+
+
 if __name__ == "__main__":
-    commands = {"late": late, "closes": closes}
-    commands[sys.argv[2]](sys.argv[1], *map(int, sys.argv[3:]))
+    commands = {"late": late, "closes": closes, "parked": parked, "launches": launches}
+    commands[sys.argv[2]](sys.argv[1], *(int(a) if a.isdigit() else a for a in sys.argv[3:]))

@@ -18,6 +18,7 @@ daemon_stop
 log=$("$bawn" daemon audit search --dir "$tmp/audit" operation=collateral answer=denied)
 like "$log" 'refused after all' "which is on record"
 ok "the record is sound" "$bawn" daemon audit verify --dir "$tmp/audit"
+rm "$tmp/state/vault/grants"
 
 # ---- the vault stands still ----
 
@@ -35,5 +36,50 @@ if root && ulimit -n $((2 * most + 200)) 2>/dev/null; then
 	daemon_stop
 else
 	skip "many connections: run as root"
+fi
+
+# ---- a service for certificates that does not answer ----
+
+python3 -c 'import socket,time
+s=socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(64)
+print(s.getsockname()[1], flush=True)
+kept=[]
+while True: kept.append(s.accept())' >"$tmp/port" &
+mute=$!
+trap 'kill -9 "$daemon" "$mute" 2>/dev/null; rm -rf "$tmp"' EXIT
+for _ in $(seq 100); do [ -s "$tmp/port" ] && break; sleep 0.1; done
+daemon_config "root-file = $tmp/fab/root_ca.pem" "request-seconds = 100"
+sed -i "s|^collateral = .*|collateral = pccs http://127.0.0.1:$(cat "$tmp/port")|" "$tmp/bawnd.conf"
+starts "with a PCCS that is mute"
+if root; then
+	r=$(client parked 61010 "$ask" quote "$tmp/quote")
+	like "$r" '^status: 0$' "while 24 wait for collateral, others are told the status"
+	like "$r" '^the command: 0; 0 of the others' "and have a quote"
+	like "$r" '^8 of many more are refused: .5., .*later' "one user has so many waiting and no more"
+	like "$r" '^another user.s: waits' "which is no other's limit"
+else
+	skip "other users: run as root"
+fi
+# Those who wait would be waited for.
+kill -9 "$daemon" "$mute"
+wait "$daemon" "$mute" 2>/dev/null
+
+# ---- large enclaves ----
+
+sed 's/^heap_min = .*/heap_min = 32M/' enclaves/witness/witness.conf >"$tmp/big.conf"
+ok "a large enclave" "$bawn" sign --key "$BUILD/keys/development.pem" --config "$tmp/big.conf" \
+	--output "$tmp/big.so" "$BUILD/enclaves/witness.so"
+ok "a request for it" "$BUILD/tests/daemon/broker_prog" "$tmp/big.so" write "$tmp/big"
+if root; then
+	daemon_config "workers = 2" "epc-per-client = 2G" "epc-total = 2G" "request-seconds = 100"
+	starts "it starts"
+	r=$(client launches "$tmp/big" 61010)
+	like "$r" '^status: 0, before them' "while several are made, others are served"
+	like "$r" "^another user's: 0 with 1 descriptors, before them" "users take turns"
+	like "$r" '^they: ..0, 1..$' "they are all there in the end"
+	like "$r" '^of twenty some are to be tried again later, the rest is there' "more than may wait are told so"
+	daemon_stop
+else
+	skip "other users: run as root"
 fi
 tap_done

@@ -193,7 +193,7 @@ static void grant_by_client(void)
 /* Messages that others may send, on the gate's channel to the vault. */
 static void others_messages(int channel)
 {
-	static const uint16_t types[] = { ROLE_ANSWERED, ROLE_AUDIT, ROLE_ANCHOR,
+	static const uint16_t types[] = { ROLE_ANSWERED, ROLE_PARKED, ROLE_AUDIT, ROLE_ANCHOR,
 					  ROLE_POLICY,   ROLE_FETCH, ROLE_FETCHED };
 	int fd = FD_CONFIG; /* sealed memory, as a policy is */
 
