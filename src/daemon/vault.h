@@ -208,6 +208,15 @@ void conn_closed(struct vault *v, uint32_t index, uint32_t generation);
 void conns_drop(struct vault *v);
 void conn_subject(const struct conn *c, struct authority_subject *out);
 
+/* ---- vault_peer.c ---- */
+
+/*
+ * The control group (version 2) and the program's path of the process that
+ * connected, whose numbers are as SO_PEERCRED says: both empty where it is not
+ * certain that they are that process's own. False: no group.
+ */
+bool peer_read(int fd, uint32_t pid, uint32_t uid, char cgroup[WIRE_CGROUP], char exe[WIRE_CGROUP]);
+
 /* ---- vault_serve.c ---- */
 
 /* Answer, or park; frees the job once it is answered. */

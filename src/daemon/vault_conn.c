@@ -68,46 +68,6 @@ static bool accepted(int fd)
 	       n <= offsetof(struct sockaddr_un, sun_path);
 }
 
-/* The version 2 control group of a process: the line "0::/path" of its cgroup file. */
-static bool read_cgroup(uint32_t pid, char out[WIRE_CGROUP])
-{
-	char path[40], text[4096];
-	const char *line;
-	size_t n;
-	ssize_t r;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%u/cgroup", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	r = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (r <= 0)
-		return false;
-	text[r] = '\0';
-	line = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
-	if (!line)
-		return false;
-	line += *line == '\n' ? 4 : 3;
-	n = strcspn(line, "\n");
-	if (n >= WIRE_CGROUP) /* cut off it would be another's name */
-		return false;
-	memcpy(out, line, n);
-	out[n] = '\0';
-	return true;
-}
-
-static void read_exe(uint32_t pid, char out[WIRE_CGROUP])
-{
-	char path[40];
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/proc/%u/exe", pid);
-	n = readlink(path, out, WIRE_CGROUP - 1);
-	out[n > 0 ? n : 0] = '\0';
-}
-
 static bool identify(const struct vault *v, struct conn *c)
 {
 	struct ucred peer;
@@ -126,8 +86,7 @@ static bool identify(const struct vault *v, struct conn *c)
 			c->groups[c->ngroups] = groups[c->ngroups];
 	else
 		c->more_groups = true; /* more than fit: a denial for any group holds, a permission does not */
-	c->has_cgroup = read_cgroup(c->pid, c->cgroup);
-	read_exe(c->pid, c->exe);
+	c->has_cgroup = peer_read(c->fd, c->pid, c->uid, c->cgroup, c->exe);
 	return true;
 }
 

@@ -19,3 +19,6 @@ $(SANDBOX): $(call obj,tests/daemon/parent/sandbox.c) $(DAEMON_PARTS) $(INTERNAL
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
 tests: $(SANDBOX)
+
+# The real one, by itself: what it needs of the kernel is taken away in its test.
+$(BUILD)/tests/daemon/peer_test: $(call obj,src/daemon/vault_peer.c)

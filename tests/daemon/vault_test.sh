@@ -38,6 +38,22 @@ else
 	skip "many connections: run as root"
 fi
 
+# ---- a client that has ended, and another process with its number ----
+
+if root && grep -q ^0:: /proc/self/cgroup; then
+	daemon_config
+	daemon_policy "[native]" "allow administer uid=$uid" "allow status uid=$uid cgroup=/" "[aesm]"
+	WAIT=serving starts "with a rule about a control group"
+	r=$(client reuse)
+	like "$r" '^who is there: 0$' "it holds for who is in it"
+	like "$r" "^its number is another's" "a client has ended, and its number is another's"
+	like "$r" '^who is gone: 3$' "its connection has nothing of that one"
+	daemon_stop
+	daemon_allow_all
+else
+	skip "control groups of version 2: run as root, where there are some"
+fi
+
 # ---- a service for certificates that does not answer ----
 
 python3 -c 'import socket,time
