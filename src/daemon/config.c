@@ -311,6 +311,12 @@ static int take_socket_key(struct conf_socket *s, const char *name, const char *
 		return take_mode(v, &s->mode, at, e);
 	if (strcmp(name, "abstract") == 0)
 		return take_bool(v, &s->abstract, at, e);
+	if (strcmp(name, "networks") == 0) {
+		if (strcmp(v, "own") != 0 && strcmp(v, "any") != 0)
+			return bad(at, e, "networks: own or any");
+		s->networks = *v == 'o' ? NETWORKS_OWN : NETWORKS_ANY;
+		return 0;
+	}
 	if (strcmp(name, "group") == 0) {
 		r = take_gid(v, &gid, at, e);
 		if (r == 0)
@@ -569,6 +575,17 @@ static int read_ppid_key(struct config *c, struct bawn_error *e)
 	return r;
 }
 
+/* Where everybody may connect, nobody gains by seeming to have come by there. */
+static void settle_networks(struct config *c)
+{
+	for (uint32_t i = 0; i < c->nsockets; i++) {
+		struct conf_socket *s = &c->sockets[i];
+
+		if (s->networks == NETWORKS_BY_MODE)
+			s->networks = s->mode & 2 ? NETWORKS_ANY : NETWORKS_OWN;
+	}
+}
+
 int config_load(struct config *c, const char *path, struct bawn_error *e)
 {
 	uint8_t *text = NULL;
@@ -586,6 +603,7 @@ int config_load(struct config *c, const char *path, struct bawn_error *e)
 	else
 		r = 0;
 	free(text);
+	settle_networks(c);
 	if (r == 0)
 		r = read_ppid_key(c, e);
 	return r ? r : check(c, e);

@@ -30,6 +30,15 @@ const char *process_name(enum process r);
 
 enum conf_protocol { PROTOCOL_NATIVE, PROTOCOL_AESM };
 
+/* Whose clients of a socket are let in, of network name spaces. */
+enum conf_networks { NETWORKS_BY_MODE, NETWORKS_OWN, NETWORKS_ANY };
+
+/* What a socket is bound to, by the kernel's own numbers. */
+struct bound_file {
+	bool known;
+	uint32_t dev, ino;
+};
+
 struct conf_socket {
 	char name[CONF_NAME]; /* as the policy calls it */
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
@@ -37,6 +46,10 @@ struct conf_socket {
 	enum conf_protocol protocol;
 	uint32_t mode;
 	int64_t gid; /* -1: as it comes */
+	enum conf_networks networks; /* not BY_MODE once the configuration is loaded */
+	/* of the listener, as the parent has found it: */
+	struct bound_file file;
+	uint64_t network; /* diag_network */
 };
 
 struct conf_user {
@@ -193,11 +206,22 @@ int process_spawn(const struct config *c, enum process r, const int *fds, size_t
 struct sandbox {
 	bool seccomp, landlock, own_user, locked;
 	int landlock_abi;
+	int diag; /* the vault's, by diag_open; -1: none */
 };
 int sandbox_enter(const struct config *c, enum process r, struct sandbox *what, struct bawn_error *e);
 /* The parent enters its own, which its roles inherit. */
 int seccomp_enter(enum process r, struct bawn_error *e);
 int landlock_enter(const struct config *c, enum process r, int *abi, struct bawn_error *e);
+
+/* Ask the kernel about sockets: a descriptor, or enum bawn_code. */
+int diag_open(struct bawn_error *e);
+/*
+ * The file that a socket is bound to. BAWN_ERR_NOT_FOUND: it is of another
+ * network name space than ours, or this kernel has no unix_diag.
+ */
+int diag_bound(int diag, int socket, struct bound_file *out, struct bawn_error *e);
+/* A number for the network name space that a socket is of; 0: this kernel does not tell. */
+uint64_t diag_network(int socket);
 
 /* Sealed memory: made, and checked when it comes from elsewhere. */
 int sealed_begin(const char *name, int *fd, struct bawn_error *e);

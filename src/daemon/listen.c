@@ -87,14 +87,15 @@ static bool listening(int fd, enum conf_protocol p)
 }
 
 /*
- * The socket that was passed for this one: by its address, else by its name;
- * then its address is what clients' sockets will show.
+ * The socket that was passed for this one, or -1: by its address, else by its
+ * name; then its address is what clients' sockets will show.
  */
-static int activated(struct activation *a, struct conf_socket *s)
+static int activated(struct activation *a, struct conf_socket *s, int *out, struct bawn_error *e)
 {
 	struct sockaddr_un want, have;
 	socklen_t wn = address_of(s, &want);
 
+	*out = -1;
 	for (int i = 0; i < a->n; i++) {
 		int fd = LISTEN_FIRST + i;
 		socklen_t n = sizeof(have);
@@ -108,12 +109,19 @@ static int activated(struct activation *a, struct conf_socket *s)
 				   : strncmp(want.sun_path, have.sun_path, sizeof(have.sun_path)) == 0;
 		if (!same && !named(a, i, s->name))
 			continue;
+		/* Its connections would not be known again. */
+		if (!same && (s->abstract || !have.sun_path[0]))
+			return err_set(e, BAWN_ERR_USAGE,
+				       "descriptor %d of socket activation is named %s, but [socket %s] is %s", fd,
+				       s->name, s->name,
+				       s->abstract ? "AESM's abstract name" : "a path, and that is an abstract name");
 		a->taken[i] = true;
 		if (!s->abstract)
 			snprintf(s->path, sizeof(s->path), "%.*s", (int)sizeof(s->path) - 1, have.sun_path);
-		return fd;
+		*out = fd;
+		return 0;
 	}
-	return -1;
+	return 0;
 }
 
 /* ---- binding ---- */
@@ -204,6 +212,26 @@ int listen_path(const char *path, int type, uint32_t mode, int64_t gid, int *fd,
 	return r ? r : bind_one(&a, n, type, mode, gid, fd, e);
 }
 
+/* What the kernel says of our listeners is what it must say of the connections that they accept. */
+static void learn_all(struct config *c, const int fds[CONF_SOCKETS])
+{
+	struct bawn_error e = { 0 };
+	int diag = diag_open(&e);
+	bool told = diag >= 0;
+
+	for (uint32_t i = 0; i < c->nsockets; i++) {
+		struct conf_socket *s = &c->sockets[i];
+
+		s->network = diag_network(fds[i]);
+		if (!s->abstract && diag >= 0 && diag_bound(diag, fds[i], &s->file, &e))
+			told = false;
+	}
+	if (!told)
+		log_msg(LOG_WARN, "the kernel does not tell by which socket clients come (%s): the name has to do", e.msg);
+	if (diag >= 0)
+		close(diag);
+}
+
 /* Which of the sockets are ours to remove. */
 static bool bound[CONF_SOCKETS];
 
@@ -214,7 +242,9 @@ int listen_all(struct config *c, int fds[CONF_SOCKETS], struct bawn_error *e)
 
 	activation_read(&a);
 	for (uint32_t i = 0; i < c->nsockets; i++) {
-		fds[i] = activated(&a, &c->sockets[i]);
+		r = activated(&a, &c->sockets[i], &fds[i], e);
+		if (r)
+			return r;
 		if (fds[i] < 0)
 			continue;
 		/* Out of the way of the numbers that roles have. */
@@ -247,6 +277,8 @@ int listen_all(struct config *c, int fds[CONF_SOCKETS], struct bawn_error *e)
 	}
 	if (r)
 		listen_remove(c);
+	else
+		learn_all(c, fds);
 	return r;
 }
 

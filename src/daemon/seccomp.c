@@ -245,6 +245,7 @@ static const struct rule parent_rules[] = {
 	{ SYS_seccomp },
 	/* its sockets, the service manager, syslog */
 	{ SYS_socket, WHERE, 0, UINT32_MAX, AF_UNIX },
+	{ SYS_socket, WHERE, 0, UINT32_MAX, AF_NETLINK }, /* diag_open: also the vault's, before its own table */
 	{ SYS_socketpair, WHERE, 0, UINT32_MAX, AF_UNIX },
 	{ SYS_listen },
 	{ SYS_umask },

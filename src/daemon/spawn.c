@@ -172,7 +172,7 @@ int sandbox_enter(const struct config *c, enum process r, struct sandbox *what, 
 {
 	int rc;
 
-	*what = (struct sandbox){ .own_user = c->separate };
+	*what = (struct sandbox){ .own_user = c->separate, .diag = -1 };
 	/* What a terminal or a service manager sends to all is the parent's to heed. */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
@@ -189,6 +189,8 @@ int sandbox_enter(const struct config *c, enum process r, struct sandbox *what, 
 	if (rc)
 		return rc;
 	what->landlock = what->landlock_abi > 0;
+	if (r == PROC_VAULT)
+		what->diag = diag_open(NULL); /* what cannot be had the parent has told of */
 	rc = seccomp_enter(r, e);
 	what->seccomp = rc == 0;
 	return rc;

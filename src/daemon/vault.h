@@ -217,6 +217,11 @@ void conn_subject(const struct conn *c, struct authority_subject *out);
  */
 bool peer_read(int fd, uint32_t pid, uint32_t uid, char cgroup[WIRE_CGROUP], char exe[WIRE_CGROUP]);
 
+/* ---- vault_socket.c ---- */
+
+/* The configured socket that this connection was accepted on; NULL: none, or that is not certain. */
+const struct conf_socket *socket_of(const struct vault *v, int fd);
+
 /* ---- vault_serve.c ---- */
 
 /* Answer, or park; frees the job once it is answered. */

@@ -26,33 +26,6 @@ int conns_new(struct vault *v, struct bawn_error *e)
 
 /* ---- what the kernel says ---- */
 
-/* The configured socket that this connection was accepted on: they share the address. */
-static const struct conf_socket *socket_of(const struct vault *v, int fd)
-{
-	static const char abstract[] = "\0sgx_aesm_socket_base";
-	struct sockaddr_un a = { 0 };
-	socklen_t n = sizeof(a), type_n = sizeof(int);
-	int type = 0, listens = 1;
-
-	if (getsockname(fd, (struct sockaddr *)&a, &n) || a.sun_family != AF_UNIX ||
-	    n <= offsetof(struct sockaddr_un, sun_path) ||
-	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_n))
-		return NULL;
-	/* A listener has the address too, and the credentials of who made it listen: the parent. */
-	type_n = sizeof(int);
-	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &type_n) || listens)
-		return NULL;
-	for (uint32_t i = 0; i < v->config->nsockets; i++) {
-		const struct conf_socket *s = &v->config->sockets[i];
-		bool same = s->abstract ? n == sizeof(a) && memcmp(a.sun_path, abstract, sizeof(abstract)) == 0
-					: strncmp(s->path, a.sun_path, sizeof(a.sun_path)) == 0;
-
-		if (same && type == (s->protocol == PROTOCOL_NATIVE ? SOCK_SEQPACKET : SOCK_STREAM))
-			return s;
-	}
-	return NULL;
-}
-
 /*
  * Is this our end of a connection that was accepted? A client's own end shows
  * other credentials: those of whoever listens there, root's perhaps. It is

@@ -46,6 +46,17 @@ like "$m" '^stopped 0' "and ends well"
 ok "sockets that are not its own it leaves" test -S "$BAWN_SOCKET"
 rm -f "$BAWN_SOCKET" "$run/aesm.sock"
 
+cat >"$tmp/abstract.py" <<'E2'
+import os, socket, sys
+bawnd, conf = sys.argv[1:3]
+n = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); n.bind(f"\0bawn-test-{os.getpid()}"); n.listen(16)
+os.dup2(n.fileno(), 3); os.set_inheritable(3, True)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES="native")
+os.execv(bawnd, [bawnd, "--config", conf, "--foreground"])
+E2
+exits 1 "an abstract name in place of a path is refused" timeout 20 python3 "$tmp/abstract.py" "$BUILD/bawnd" "$tmp/bawnd.conf"
+like "$out" 'socket native. is a path, and that is an abstract name' "... and says why"
+
 # ---- metrics ----
 
 daemon_config "metrics = $run/metrics.sock" "metrics-file = $run/bawnd.prom" "metrics-seconds = 1"
@@ -69,7 +80,7 @@ like "$(scrape "")" '^bawnd_audit_lost_total 0$' "and that nothing is missing in
 like "$(scrape "")" '^bawnd_restarts_total 0$' "and that nothing was started again"
 kill -9 "$(role gate)"
 for ((i = 0; i < 100; i++)); do
-	scrape "" | grep -q '^bawnd_restarts_total 1$' && break
+	[ "$(scrape "" | grep -c "^bawnd_restarts_total 1$")" = 1 ] && break
 	sleep 0.1
 done
 like "$(scrape "")" '^bawnd_restarts_total 1$' "until a role dies"

@@ -190,6 +190,19 @@ static void grant_by_client(void)
 	}
 }
 
+/* What a client sent us of its own, whose number in the kernel it tells, for a client of bawnd's. */
+static void pass_off(const char *inode)
+{
+	struct stat st;
+
+	snprintf(said, sizeof(said), "no such descriptor");
+	for (int fd = FD_GATE_LISTEN; fd < 1024; fd++)
+		if (fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == strtoull(inode, NULL, 10)) {
+			hello_by(fd);
+			return;
+		}
+}
+
 /* Messages that others may send, on the gate's channel to the vault. */
 static void others_messages(int channel)
 {
@@ -252,7 +265,9 @@ const char *rogue_attempt(const char *name)
 	for (size_t i = 0; i < ARRAY_LEN(clients); i++)
 		if (strcmp(name, clients[i].name) == 0)
 			grant_by(clients[i].fd);
-	if (strcmp(name, "as-client") == 0)
+	if (strncmp(name, "pass-off ", 9) == 0)
+		pass_off(name + 9);
+	else if (strcmp(name, "as-client") == 0)
 		grant_by_client();
 	else if (strcmp(name, "descriptors") == 0)
 		descriptors();
