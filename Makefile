@@ -157,13 +157,14 @@ $(DAEMON): $(call obj,src/daemon/main.c) $(DAEMON_PARTS) $(INTERNAL)
 
 # ---- tests ----
 
-# A test or program also gets its folder's other C files (neither _test.c nor _prog.c).
+# A test or program also gets its folder's other C files (neither _test.c nor _prog.c),
+# and what more its folder's tests.mk makes it depend on.
 helpers = $(call obj,$(filter-out %_test.c %_prog.c,$(wildcard $(dir $(1))*.c)))
 define test_rule
 $$(BUILD)/$(1:.c=): $$(call obj,$(1)) $$(call helpers,$(1)) $$(INTERNAL)
 	@mkdir -p $$(@D)
 	$$(call say,LD)
-	$$(Q)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LDLIBS_ALL)
+	$$(Q)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) $$(filter-out %.o,$$^) $$(LDLIBS_ALL)
 endef
 $(foreach t,$(TEST_SRC) $(PROG_SRC),$(eval $(call test_rule,$(t))))
 -include $(wildcard tests/*/tests.mk)

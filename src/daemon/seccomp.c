@@ -115,6 +115,8 @@ static const struct rule vault_rules[] = {
 	{ SYS_ftruncate },
 	{ SYS_ioctl, WHERE, 1, 0xff00, 0xa400 }, /* SGX's requests alone */
 	{ SYS_kill, WHERE, 1, UINT32_MAX, 0 },   /* is the owner of a lock alive? */
+	{ SYS_inotify_init1 }, /* are enclaves that were handed over still there? */
+	{ SYS_inotify_add_watch },
 	{ SYS_mlock },
 	{ SYS_mlock2 },
 	{ SYS_munlock },

@@ -428,6 +428,7 @@ static void loop(struct vault *v)
 		lists_tick(v);
 		metrics_tick(v);
 		vault_remark_tick(clock_ns());
+		launch_held(v, UINT64_MAX, NULL); /* so that little of it is ever left to be told */
 		parked_expire(v, clock_ns());
 		pthread_mutex_lock(&v->lock);
 		if (authority_entries_tidy(v->entries, now_s(), &e) && !v->problem[0])
@@ -443,6 +444,7 @@ static int set_up(struct vault *v, struct bawn_error *e)
 	int r = conns_new(v, e);
 
 	v->started = now_s();
+	lives_new(&v->lives);
 	v->emulated = strcmp(v->config->device, "emulated") == 0;
 	v->policy = calloc(1, sizeof(*v->policy)); /* allows nothing */
 	if (r == 0 && !v->policy)

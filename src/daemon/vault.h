@@ -79,6 +79,17 @@ struct job {
 	int fetched_fd;
 };
 
+/* ======================= enclaves handed over ======================= */
+
+/* What tells how long they are there, and of one of them, how: vault_life.c. */
+struct lives {
+	int inotify, device; /* -1: none */
+};
+struct life {
+	int watch;     /* inotify's; -1 */
+	uint64_t byte; /* locked at the device; 0 */
+};
+
 /* ======================= provisioning ======================= */
 
 /* The attestation key, its certificate, and what is known of the way to newer ones. */
@@ -168,6 +179,7 @@ struct vault {
 	uint32_t tcb_status;
 
 	/* enclaves handed over */
+	struct lives lives;
 	struct handed *handed;
 	size_t handed_n;
 	uint64_t launch_id;
@@ -263,6 +275,16 @@ bool collateral_ask(struct vault *v, struct job *j);
 void status_fill(struct vault *v, struct wire_status *s, bool full);
 /* Bytes of EPC in enclaves that were handed over and are still there, of this uid or (UINT64_MAX) of all. */
 uint64_t launch_held(struct vault *v, uint64_t uid, uint32_t *count);
+
+/* ---- vault_life.c ---- */
+
+void lives_new(struct lives *l);
+/* From now on it is known whether anybody has this descriptor, or a copy, or a mapping. */
+int life_watch(struct lives *l, int fd, struct life *out, struct bawn_error *e);
+/* The watch of one that has ended, told once; -1: no more of them. */
+int life_ended(struct lives *l);
+/* True if one without a watch has ended. */
+bool life_over(const struct lives *l, const struct life *of);
 
 /* ---- vault_quote.c ---- */
 

@@ -12,7 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,41 +24,39 @@
 #define HANDED_MAX 4096u
 #define ADDRESS_END (UINT64_C(1) << 47)
 
-/* An enclave that was handed over. Whom its descriptor was passed on to, nobody can know. */
+/* An enclave that was handed over, or is being made. Whose it is by now nobody can know: it counts for who asked. */
 struct handed {
 	uint64_t id, bytes;
-	uint32_t uid, pid;
-	uint64_t start; /* of the process, in clock ticks since boot; 0: not known */
+	uint32_t uid;
+	bool made;
+	struct life life;
 };
 
 /* ---- what was handed over ---- */
 
-/* When a process started (proc(5), field 22): its number may be another's by now. */
-static uint64_t start_time(uint32_t pid)
+/* Under lock. */
+static void forget(struct vault *v, size_t i)
 {
-	char path[40], text[1024];
-	const char *p;
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	text[n > 0 ? n : 0] = '\0';
-	p = strrchr(text, ')'); /* the name may hold anything */
-	for (int field = 2; p && field < 22; field++)
-		p = strchr(p + 1, ' ');
-	return p ? strtoull(p + 1, NULL, 10) : 0;
+	v->handed[i] = v->handed[--v->handed_n];
 }
 
-static bool gone(const struct handed *h)
+/* Those that nobody has any more give back what they had. Under lock. */
+static void look(struct vault *v)
 {
-	if (kill((pid_t)h->pid, 0) && errno == ESRCH)
-		return true;
-	return h->start && start_time(h->pid) != h->start;
+	int watch;
+
+	while ((watch = life_ended(&v->lives)) >= 0)
+		for (size_t i = 0; i < v->handed_n; i++)
+			if (v->handed[i].made && v->handed[i].life.watch == watch) {
+				forget(v, i);
+				break;
+			}
+	for (size_t i = 0; i < v->handed_n;) {
+		if (v->handed[i].made && life_over(&v->lives, &v->handed[i].life))
+			forget(v, i);
+		else
+			i++;
+	}
 }
 
 /* Under lock. */
@@ -67,16 +65,12 @@ static uint64_t held(struct vault *v, uint64_t uid, uint32_t *count)
 	uint64_t sum = 0;
 	uint32_t n = 0;
 
-	for (size_t i = 0; i < v->handed_n;) {
-		if (gone(&v->handed[i])) {
-			v->handed[i] = v->handed[--v->handed_n];
+	look(v);
+	for (size_t i = 0; i < v->handed_n; i++) {
+		if (uid != UINT64_MAX && v->handed[i].uid != uid)
 			continue;
-		}
-		if (uid == UINT64_MAX || v->handed[i].uid == uid) {
-			sum += v->handed[i].bytes;
-			n++;
-		}
-		i++;
+		sum += v->handed[i].bytes;
+		n++;
 	}
 	if (count)
 		*count = n;
@@ -108,24 +102,51 @@ static bool take_budget(struct vault *v, struct job *j, uint64_t bytes)
 	room = room && v->handed;
 	if (room) {
 		h = &v->handed[v->handed_n++];
-		*h = (struct handed){ .id = ++v->launch_id, .bytes = bytes, .uid = j->conn->uid,
-				      .pid = j->conn->pid };
-		h->start = start_time(h->pid);
+		*h = (struct handed){ .id = ++v->launch_id, .bytes = bytes, .uid = j->conn->uid };
 		j->number = h->id;
 	}
 	pthread_mutex_unlock(&v->lock);
 	return room;
 }
 
+static struct handed *handed_of(struct vault *v, uint64_t id)
+{
+	for (size_t i = 0; i < v->handed_n; i++)
+		if (v->handed[i].id == id)
+			return &v->handed[i];
+	return NULL;
+}
+
+/* It was not made after all. */
 static void give_budget(struct vault *v, uint64_t id)
 {
+	struct handed *h;
+
 	pthread_mutex_lock(&v->lock);
-	for (size_t i = 0; i < v->handed_n; i++)
-		if (v->handed[i].id == id) {
-			v->handed[i] = v->handed[--v->handed_n];
-			break;
-		}
+	h = handed_of(v, id);
+	if (h)
+		forget(v, (size_t)(h - v->handed));
 	pthread_mutex_unlock(&v->lock);
+}
+
+/*
+ * It is made: what it has of the budgets is given back when it is gone, be it
+ * that its holders let go of it, or that it is never sent.
+ */
+static int keep_budget(struct vault *v, const struct job *j, struct bawn_error *e)
+{
+	struct handed *h;
+	struct life l;
+	int r = life_watch(&v->lives, j->answer_fd, &l, e);
+
+	if (r)
+		return r;
+	pthread_mutex_lock(&v->lock);
+	h = handed_of(v, j->number);
+	h->life = l;
+	h->made = true;
+	pthread_mutex_unlock(&v->lock);
+	return 0;
 }
 
 /* ---- making it ---- */
@@ -292,6 +313,14 @@ static int launch(struct vault *v, struct job *j, struct bawn_error *e)
 	return r;
 }
 
+/* Nobody is there any more to take it. */
+static bool left(const struct job *j)
+{
+	struct pollfd f = { .fd = j->conn->fd };
+
+	return poll(&f, 1, 0) == 1 && f.revents & POLLHUP;
+}
+
 void launch_serve(struct vault *v, struct job *j)
 {
 	const struct wire_launch *q = &j->native.u.launch;
@@ -316,6 +345,10 @@ void launch_serve(struct vault *v, struct job *j)
 		j->park = PARK_LAUNCH;
 		return;
 	}
+	if (left(j)) {
+		job_refuse(j, WIRE_UNAVAILABLE, 0, "who asked is gone");
+		return;
+	}
 	bytes = ((uint64_t)q->pages + 1) * ISA_PAGE; /* SECS too */
 	if (!take_budget(v, j, bytes)) {
 		job_refuse(j, WIRE_TOO_LARGE, 0, "%llu KiB of EPC are more than is left to this user or at all",
@@ -324,6 +357,8 @@ void launch_serve(struct vault *v, struct job *j)
 		return;
 	}
 	r = launch(v, j, &e);
+	if (r == 0)
+		r = keep_budget(v, j, &e);
 	if (r) {
 		give_budget(v, j->number);
 		job_fail(j, r, &e);

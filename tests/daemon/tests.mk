@@ -20,5 +20,6 @@ $(SANDBOX): $(call obj,tests/daemon/parent/sandbox.c) $(DAEMON_PARTS) $(INTERNAL
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
 tests: $(SANDBOX)
 
-# The real one, by itself: what it needs of the kernel is taken away in its test.
+# Parts of the vault by themselves.
 $(BUILD)/tests/daemon/peer_test: $(call obj,src/daemon/vault_peer.c)
+$(BUILD)/tests/daemon/life_test: $(call obj,src/daemon/vault_life.c)

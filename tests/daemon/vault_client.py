@@ -6,6 +6,7 @@ vault_client.py SOCKET COMMAND [ARG...]; each prints what came of it in a line o
 import array
 import ctypes
 import fcntl
+import mmap
 import os
 import select
 import signal
@@ -16,7 +17,7 @@ import sys
 import time
 
 HELLO, STATUS, COLLATERAL, POLICY_TEST, GRANT_ADD = 1, 2, 11, 14, 17
-OP_COLLATERAL = 3
+OP_COLLATERAL, OP_LAUNCH = 3, 4
 PATIENCE = 30  # seconds; nothing here takes so long
 
 
@@ -97,20 +98,12 @@ def allowed(admin, operation, uid):
 def late(path, parent, uid):
     """Answers wait for the audit log, whose writer stands still; then they are revoked."""
     request = own_collateral(path)
-    asker, admin, watcher = Client(path), Client(path), Client(path)
+    admin, watcher = Client(path), Client(path)
     os.kill(parent, signal.SIGSTOP)
     try:
-        asker.s.settimeout(1)
-        answered = 0
-        try:
-            while True:
-                code, _, fds = asker.ask(COLLATERAL, request)
-                assert (code, fds) == (0, 1)
-                answered += 1
-        except TimeoutError:
-            print("one waits" if answered else "none was answered")
-        revocation = struct.pack("<QIIQQ", 0, 2, 0, 0, 0) + match(1 << OP_COLLATERAL, uid)
-        admin.send(GRANT_ADD, revocation + bytes(128))
+        asker = stall(path, request)
+        print("one waits")
+        admin.send(GRANT_ADD, entry(2, OP_COLLATERAL, uid))
         print("revoked" if until(lambda: not allowed(watcher, OP_COLLATERAL, uid)) else "not revoked")
     finally:
         os.kill(parent, signal.SIGCONT)
@@ -256,7 +249,70 @@ def reuse(path):
     os.kill(other, signal.SIGKILL)
 
 
+def entry(kind, operation, uid):
+    return struct.pack("<QIIQQ", 0, kind, 0, 0, 0) + match(1 << operation, uid) + bytes(128)
+
+
+def stall(path, request):
+    """An asker whose answer waits for its record, since the audit log's writer stands still."""
+    c = Client(path)
+    c.s.settimeout(1)
+    try:
+        while True:
+            assert c.ask(COLLATERAL, request)[0] == 0
+    except TimeoutError:
+        return c
+
+
+def budget(path, name, other, parent, uid):
+    """Each user may have one such enclave, for as long as anybody has it."""
+    big = Launch(name)
+    mine, admin = Client(path), Client(path)
+
+    def held():
+        return struct.unpack_from("<Q", admin.ask(STATUS)[1], 376)[0]
+
+    def ask(c=mine):
+        code, _, fds = big.ask(c)
+        for fd in fds:
+            os.close(fd)
+        return code
+
+    print(f"at first: {held()}, then {ask()}, and let go of {ask()}")
+    # Whoever asks ends at once; another goes on with it.
+    here, there = socket.socketpair()
+    child = os.fork()
+    if child == 0:
+        fds = big.ask(Client(path))[2]
+        socket.send_fds(there, [b"x"], list(fds))
+        os._exit(0)
+    enclave = socket.recv_fds(here, 1, 1)[1][0]
+    os.waitpid(child, 0)
+    print(f"asked for by a child that is gone: {ask()}; by another user: {ask(Client(path, other))}")
+    mapped = mmap.mmap(enclave, 4096)
+    os.close(enclave)
+    print(f"mapped: {ask()}")
+    mapped.close()
+    print(f"and no more: {ask()}")
+    # Refused after it was made, while its record waited.
+    request, watcher = own_collateral(path), Client(path)
+    os.kill(parent, signal.SIGSTOP)
+    try:
+        stalled = stall(path, request)
+        big.send(mine)
+        print("made" if until(lambda: held() > 0) else "not made")
+        revoker = Client(path)
+        revoker.send(GRANT_ADD, entry(2, OP_LAUNCH, uid))
+        print("revoked" if until(lambda: not allowed(watcher, OP_LAUNCH, uid)) else "not revoked")
+    finally:
+        os.kill(parent, signal.SIGCONT)
+    print(f"refused at last: {mine.take()[0]}; {'nothing is held' if until(lambda: held() == 0) else held()}")
+    assert revoker.take()[0] == 0 and stalled
+    assert admin.ask(GRANT_ADD, entry(1, OP_LAUNCH, uid))[0] == 0
+    print(f"and allowed again: {ask()}")
+
+
 if __name__ == "__main__":
     commands = {"late": late, "closes": closes, "parked": parked, "launches": launches,
-                "reuse": reuse}
+                "reuse": reuse, "budget": budget}
     commands[sys.argv[2]](sys.argv[1], *(int(a) if a.isdigit() else a for a in sys.argv[3:]))

@@ -95,6 +95,19 @@ if root; then
 	like "$r" '^they: ..0, 1..$' "they are all there in the end"
 	like "$r" '^of twenty some are to be tried again later, the rest is there' "more than may wait are told so"
 	daemon_stop
+
+	# ---- a budget for one of them ----
+
+	daemon_config "workers = 3" "epc-per-client = 40M" "epc-total = 2G" "request-seconds = 100"
+	starts "it starts"
+	r=$(client budget "$tmp/big" 61010 "$daemon" "$uid")
+	like "$r" '^at first: 0, then 0, and let go of 0$' "one at a time"
+	like "$r" '^asked for by a child that is gone: 10; by another user: 0$' "it counts for the user, not for the process"
+	like "$r" '^mapped: 10$' "as long as anybody has it"
+	like "$r" '^and no more: 0$' "and no longer"
+	like "$(tr '\n' ' ' <<<"$r")" ' made revoked refused at last: 3; nothing is held ' "one that is refused late is given back"
+	like "$r" '^and allowed again: 0$' "... as the next one shows"
+	daemon_stop
 else
 	skip "other users: run as root"
 fi
