@@ -88,6 +88,8 @@ int ae_qe_generate(struct bawn_enclave *qe, const struct isa_targetinfo *pce,
  */
 int ae_qe_verify_blob(struct bawn_enclave *qe, uint8_t blob[AE_QE_BLOB_BYTES], bool *resealed,
 		      struct isa_report_body *self, uint8_t id[32], struct bawn_error *e);
+/* Of an error: the quoting enclave itself refused the blob, for good; not that it, or another, could not be had. */
+bool ae_qe_refused_blob(const struct bawn_error *e);
 
 /* A certification of the attestation key, for ae_qe_store. */
 struct ae_qe_certification {

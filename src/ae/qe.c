@@ -54,6 +54,12 @@ int ae_qe_verify_blob(struct bawn_enclave *qe, uint8_t blob[AE_QE_BLOB_BYTES], b
 	return rc;
 }
 
+bool ae_qe_refused_blob(const struct bawn_error *e)
+{
+	return e->sgx_status == AE_QE_ECDSABLOB_ERROR || e->sgx_status == AE_QE_BLOB_ABOVE ||
+	       e->sgx_status == AE_QE_BLOB_FOREIGN;
+}
+
 int ae_qe_store(struct bawn_enclave *qe, const struct ae_qe_certification *c,
 		const uint8_t ppid[AE_PPID_CIPHER_BYTES], uint8_t blob[AE_QE_BLOB_BYTES],
 		struct bawn_error *e)

@@ -1,4 +1,5 @@
 /* bawnd.conf: lines "key = value", and sections "[socket NAME]". */
+#include "cpu/cpu.h"
 #include "daemon/daemon.h"
 
 #include <ctype.h>
@@ -606,5 +607,6 @@ int config_load(struct config *c, const char *path, struct bawn_error *e)
 	settle_networks(c);
 	if (r == 0)
 		r = read_ppid_key(c, e);
+	c->emulated = strcmp(c->device, "emulated") == 0 || cpu_engine_is_injected();
 	return r ? r : check(c, e);
 }

@@ -48,7 +48,7 @@ static int set_anchor(struct courier *c, struct bawn_error *e)
 		r = io_read_file(c->config->root_file, 64u << 10, &pem, &n, e);
 	if (r)
 		return r;
-	if (strcmp(c->config->device, "emulated") == 0)
+	if (c->config->emulated)
 		root.profile = BAWN_PROFILE_EMULATED;
 	root.certificate = (struct bawn_bytes){ .p = pem, .n = n };
 	/* A directory is the owner's: no root is needed to read it. */

@@ -68,6 +68,7 @@ struct config {
 	uint64_t magic;
 	char device[16];
 	char platform[CONF_PATH]; /* of the emulated CPU; "" else */
+	bool emulated;            /* device = emulated, or any under `bawn emulate` */
 	char state[CONF_PATH];    /* vault/ and courier/ are in it */
 	char audit[CONF_PATH];    /* directory */
 	char policy[CONF_PATH];

@@ -2,11 +2,13 @@
  * Landlock (landlock(7)): what of the file system, and of TCP, a role can
  * reach. Where the kernel lacks it, users and seccomp have to do.
  */
+#include "cpu/cpu.h"
 #include "daemon/daemon.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -75,14 +77,19 @@ static int vault_rules(const struct ruleset *s, const struct config *c, struct b
 {
 	static const char *const devices[] = { "/dev/sgx_enclave", "/dev/sgx_provision", "/dev/sgx",
 					       "/dev/isgx" };
+	const char *platform = c->platform[0] ? c->platform : NULL;
+	/* What `bawn emulate` has in the devices' place is no file; its platform has the account of its EPC. */
+	bool injected = cpu_engine_is_injected();
 	int r = allow_state(s, c, "vault", e);
 
-	for (size_t i = 0; i < ARRAY_LEN(devices) && r == 0; i++)
+	for (size_t i = 0; i < ARRAY_LEN(devices) && r == 0 && !injected; i++)
 		r = allow(s, devices[i], FS_READ_FILE | FS_WRITE_FILE | FS_IOCTL_DEV, e);
 	if (r == 0)
 		r = allow(s, "/proc", READ, e);
-	if (r == 0 && c->platform[0])
-		r = allow(s, c->platform, READ, e);
+	if (injected)
+		platform = getenv("BAWN_PLATFORM");
+	if (r == 0 && platform)
+		r = allow(s, platform, injected ? READ | FS_WRITE_FILE | FS_MAKE_REG : READ, e);
 	return r;
 }
 

@@ -235,7 +235,7 @@ static void all_ready(struct parent *p)
 	p->announced = true;
 	notify_send("READY=1\nSTATUS=Serving.");
 	log_msg(LOG_INFO, "serving %u sockets%s", p->config->nsockets,
-		strcmp(p->config->device, "emulated") == 0 ? " on an EMULATED platform, which protects nothing" : "");
+		p->config->emulated ? " on an EMULATED platform, which protects nothing" : "");
 	if (p->ready_fd >= 0) {
 		/* Who started us in the background waits for this. */
 		if (write(p->ready_fd, "", 1) != 1)

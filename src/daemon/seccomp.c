@@ -109,6 +109,9 @@ static const struct rule vault_rules[] = {
 	{ SYS_mmap },
 	{ SYS_mprotect },
 	{ SYS_sigaltstack },
+	{ SYS_rt_sigpending }, /* the driver that `bawn emulate` is, as the next two */
+	{ SYS_fstatfs },
+	{ SYS_personality, WHERE, 0, UINT32_MAX, UINT32_MAX }, /* asked for, not set */
 	{ SYS_arch_prctl },
 	{ SYS_rt_tgsigqueueinfo },
 	{ SYS_memfd_create },

@@ -1,4 +1,5 @@
 /* This program started again as one of its roles, and what it gives up first. */
+#include "cpu/cpu.h"
 #include "daemon/daemon.h"
 
 #include <errno.h>
@@ -15,6 +16,7 @@
 
 #define MAX_FDS 32
 #define ABOVE 64 /* where descriptors wait for their numbers */
+#define EMULATED_FDS 640 /* `bawn emulate` keeps its own from 512 on (doc/EMULATE.md) */
 #define LOCKABLE (512u << 20) /* enough to lock memory as a whole */
 
 const char *process_name(enum process r)
@@ -92,6 +94,8 @@ _Noreturn static void child(const struct config *c, enum process r, const int *f
 	static const char *const plain[] = { "ASAN_OPTIONS", "UBSAN_OPTIONS", NULL };
 	static const char *const courier[] = { "ASAN_OPTIONS", "UBSAN_OPTIONS", "https_proxy",
 					       "http_proxy", "no_proxy", NULL };
+	/* Under `bawn emulate` the vault is the one that opens devices. */
+	static const char *const emulated[] = { "LD_PRELOAD", "BAWN_EMULATE", "BAWN_PLATFORM", NULL };
 	char *const argv[] = { strdup("bawnd"), strdup("--role"), strdup(process_name(r)), NULL };
 	char *env[8];
 	enum process as = r == PROC_LOADER ? PROC_GATE : r; /* it needs no more than the gate */
@@ -108,7 +112,10 @@ _Noreturn static void child(const struct config *c, enum process r, const int *f
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(0);
-	keep_env(r == PROC_COURIER ? courier : plain, env, ARRAY_LEN(env));
+	keep_env(r == PROC_COURIER                               ? courier
+		 : r == PROC_VAULT && cpu_engine_is_injected() ? emulated
+							       : plain,
+		 env, ARRAY_LEN(env));
 	execve("/proc/self/exe", argv, env);
 	_exit(71);
 }
@@ -144,6 +151,8 @@ static int limits(const struct config *c, enum process r, struct bawn_error *e)
 	rlim_t files = r == PROC_GATE || r == PROC_VAULT ? c->connections + 128 : 64;
 	int rc = limit(RLIMIT_CORE, 0, e);
 
+	if (r == PROC_VAULT && cpu_engine_is_injected())
+		files += EMULATED_FDS;
 	if (rc == 0)
 		rc = limit(RLIMIT_NOFILE, files, e);
 	/* The gate and the loader make no file; the others none that is large. */

@@ -445,7 +445,7 @@ static int set_up(struct vault *v, struct bawn_error *e)
 
 	v->started = now_s();
 	lives_new(&v->lives);
-	v->emulated = strcmp(v->config->device, "emulated") == 0;
+	v->emulated = v->config->emulated;
 	v->policy = calloc(1, sizeof(*v->policy)); /* allows nothing */
 	if (r == 0 && !v->policy)
 		r = err_nomem(e);

@@ -136,13 +136,24 @@ static void succeeded(struct vault *v)
 	pthread_mutex_unlock(&v->lock);
 }
 
+/*
+ * Is it the key that is at fault? An enclave that is not to be had, by the
+ * policy's lists of signers or since its file is no good, says nothing of it.
+ */
+static bool useless(const uint8_t blob[AE_QE_BLOB_BYTES], const struct bawn_error *e)
+{
+	struct ae_blob b;
+
+	return ae_blob_parse(blob, AE_QE_BLOB_BYTES, &b, NULL) != 0 || ae_qe_refused_blob(e);
+}
+
 /* After a restart, or a reseal: is the key still this platform's, and certified as it is now? */
 static void check_key(struct vault *v)
 {
 	struct ae_blob_state s;
 	struct bawn_error e = { 0 };
 	struct provisioning *p = &v->prov;
-	bool changed = false;
+	bool changed = false, dropped = false;
 	int r;
 
 	pthread_rwlock_wrlock(&v->prov_lock);
@@ -151,12 +162,13 @@ static void check_key(struct vault *v)
 		memcpy(p->key_id, s.key_id, sizeof(p->key_id));
 		memcpy(p->qe_id, s.qe_id, sizeof(p->qe_id));
 		changed = s.resealed;
-	} else if (r == BAWN_ERR_DENIED || r == BAWN_ERR_FORMAT) {
-		/* Another platform's, another signer's, or of a TCB that is no more: useless here. */
+	} else if (useless(p->blob, &e)) {
+		/* Another platform's, another signer's, or of a TCB that is no more. */
+		dropped = true;
 		p->has_key = false;
 	}
 	pthread_rwlock_unlock(&v->prov_lock);
-	if (r == BAWN_ERR_DENIED || r == BAWN_ERR_FORMAT) {
+	if (dropped) {
 		log_msg(LOG_WARN, "the attestation key that was kept is of no use here: %s", e.msg);
 		vault_note(v, WIRE_AUDIT_PROVISION, "attestation key dropped: %.90s", e.msg);
 		v->unchecked = false;

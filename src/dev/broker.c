@@ -1,4 +1,5 @@
 /* A device whose enclaves are made by a broker, in another process, from a stream of pages. */
+#include "cpu/cpu.h"
 #include "dev/internal.h"
 #include "wire/wire.h"
 
@@ -120,8 +121,7 @@ static int adopt(struct dev *d, int fd, struct bawn_error *e)
 	int r;
 
 	d->priv = b->inner;
-	r = d->emulated ? dev_emulated_adopt(d, fd, &b->ranges, e)
-			: dev_kernel_adopt(d, fd, &b->ranges, e);
+	r = b->inner ? dev_emulated_adopt(d, fd, &b->ranges, e) : dev_kernel_adopt(d, fd, &b->ranges, e);
 	broker_release(b);
 	return r;
 }
@@ -214,13 +214,16 @@ int dev_open_brokered(struct dev **out, const struct dev_broker *broker, bool em
 {
 	struct dev *d = calloc(1, sizeof(*d));
 	struct brokered *b = calloc(1, sizeof(*b));
+	/* Under `bawn emulate` an emulated enclave's descriptor is mapped and entered as the kernel's. */
+	bool inner = emulated && !cpu_engine_is_injected();
 	int r = d && b ? 0 : err_nomem(e);
 
 	*out = NULL;
 	if (r == 0) {
 		d->fd = -1;
 		b->broker = *broker;
-		if (emulated)
+		d->emulated = emulated;
+		if (inner)
 			r = dev_emulated_open(d, platform, e);
 	}
 	if (r) {
@@ -228,7 +231,7 @@ int dev_open_brokered(struct dev **out, const struct dev_broker *broker, bool em
 		free(b);
 		return r;
 	}
-	if (!emulated) {
+	if (!inner) {
 		/* No device is opened: where a broker serves, it alone may have one. */
 		d->enter = dev_vdso_enter();
 		dev_hardware_features(&d->features);

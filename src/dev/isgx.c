@@ -188,6 +188,7 @@ int dev_isgx_open(struct dev *d, struct bawn_error *e)
 	if (r)
 		return r;
 	d->ops = &isgx_ops;
+	d->emulated = cpu_engine_is_injected();
 	d->enter = dev_vdso_enter();
 	if (!d->enter) {
 		d->enter = dev_signal_enter;

@@ -97,6 +97,10 @@ daemon_policy "launch_keys $nobody" "[native]" "allow status,administer,launch u
 ok "a list without the launch enclave's signer" "$bawn" daemon reload
 exits 1 "the launch enclave, loaded already, is gone" "$ask" token "$nobody" "$nobody"
 like "$out" 'launch_keys' "... and why"
+made() { "$bawn" daemon provision --json | sed -n 's/.*"key_made": "\(.*\)".*/\1/p'; }
+daemon_policy "[native]" "allow status,administer,launch,provision uid=$uid" "[web]"
+"$bawn" daemon reload >/dev/null
+before=$(made)
 daemon_policy "launch_keys $(signer_of "$BUILD/enclaves/launch.signed.so")" "provisioning_keys $nobody" \
 	"[native]" "allow status,administer,launch,certify uid=$uid" "[web]"
 ok "a list with it" "$bawn" daemon reload
@@ -104,10 +108,11 @@ exits 1 "no token for nobody" "$ask" token "$nobody" "$nobody"
 like "$out" 'LE_WHITELIST' "... says the launch enclave, which runs again"
 "$bawn" daemon status >"$tmp/status"
 like "$(head -n 1 "$tmp/status")" 'degraded.*provisioning_keys' "the provision enclave does not, and that is told"
-daemon_policy "[native]" "allow status,administer uid=$uid" "[web]"
+daemon_policy "[native]" "allow status,administer,provision uid=$uid" "[web]"
+mv "$tmp/fab/pck" "$tmp/fab/pck.away" # what there was has to do
 ok "no lists" "$bawn" daemon reload
-"$bawn" daemon provision --now >/dev/null
-for _ in $(seq 60); do "$bawn" daemon status >/dev/null && break; sleep 0.5; done
+ok "and all is well again" until_status ready
+ok "with the key and the certificate that there were" test "$(made)" = "$before" -a -n "$before"
 
 ok "nothing of it hurt" "$bawn" daemon status
 is "$(grep -c 'started again' "$tmp/log")" 0 "nothing died"

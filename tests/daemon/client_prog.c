@@ -8,7 +8,8 @@
  *	launch FILE           have an enclave file made by the broker, and call it if it is the witness
  *	token HEX HEX         a launch token for MRENCLAVE, MRSIGNER
  *
- * The witness runs on the emulated platform that BAWN_PLATFORM names.
+ * The witness runs on the emulated platform that BAWN_PLATFORM names, or on the
+ * device that BAWN_TEST_DEVICE names.
  */
 #include "bawn.h"
 #include "base/base.h"
@@ -31,8 +32,8 @@ static _Noreturn void die(const char *what, const struct bawn_error *e)
 
 static struct bawn_enclave *witness(void)
 {
-	const char *build = getenv("BUILD");
-	struct bawn_options o = { .device = "emulated" };
+	const char *build = getenv("BUILD"), *device = getenv("BAWN_TEST_DEVICE");
+	struct bawn_options o = { .device = device ? device : "emulated" };
 	struct bawn_error e = { 0 };
 	struct bawn_enclave *en;
 	char path[4096];

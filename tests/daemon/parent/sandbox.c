@@ -52,7 +52,6 @@ static const struct forbidden {
 	{ "open_by_handle_at", SYS_open_by_handle_at, -1, 0, 0, false },
 	{ "iopl", SYS_iopl, 4, 0, 0, false },
 	{ "pidfd_getfd", SYS_pidfd_getfd, -1, 0, 0, true },
-	{ "a netlink socket", SYS_socket, AF_NETLINK, SOCK_RAW, 0, false },
 	{ "a packet socket", SYS_socket, AF_PACKET, SOCK_RAW, 0, false },
 	{ "prctl that is not its own", SYS_prctl, PR_SET_KEEPCAPS, 1, 0, true },
 	{ "a call that there will be", 511, 0, 0, 0, false },
