@@ -48,13 +48,15 @@ static int fill_window(struct load *l, const struct load_job *job)
 {
 	struct load_large large = { 0 };
 	struct load_job piece;
-	int r = l->zeros ? 0 : load_large_begin(l->epc, job, &large);
+	int r = 0;
 
+	if (!l->zeros)
+		load_large_begin(&large, l->epc, job);
 	for (uint64_t first = 0; first < job->pages && r == 0; first += piece.pages) {
 		bool store;
 
 		piece = load_piece(job, first);
-		store = piece.offset - large.from < large.to - large.from;
+		store = load_large_made(&large, piece.offset);
 		for (uint64_t i = 0; i < piece.pages; i++) {
 			const uint8_t *page = l->repeat ? piece.src : piece.src + i * ISA_PAGE;
 
@@ -67,7 +69,7 @@ static int fill_window(struct load *l, const struct load_job *job)
 		if (!store && !l->zeros)
 			r = load_write(l->epc, &piece);
 	}
-	load_large_end(l->epc, &large);
+	load_large_end(&large);
 	return r;
 }
 

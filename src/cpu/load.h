@@ -1,8 +1,10 @@
-/* Between load.c, which measures pages, and load_copy.c, which copies them. */
+/* Between load.c, which measures pages, and load_copy.c and load_large.c, which copy them. */
 #ifndef BAWN_CPU_LOAD_H
 #define BAWN_CPU_LOAD_H
 
 #include "cpu/state.h"
+
+#include <pthread.h>
 
 #define LOAD_PIECE 16u    /* pages that stay in a cache between being measured and copied */
 #define LOAD_WINDOW 8192u /* pages of a job at most, which ends where a large page does */
@@ -17,18 +19,25 @@ struct load_job {
 /* The piece of a job that starts at its page `first`: never in two large pages. */
 struct load_job load_piece(const struct load_job *job, uint64_t first);
 
-/* Offsets between which a job's pages have memory already, and are stored to. */
-struct load_large {
-	uint64_t from, to;
-};
-/* Large pages for a job, where it fills them. 0, or -1 if there is no memory for any kind of page. */
-int load_large_begin(const struct cpu_epc *epc, const struct load_job *job, struct load_large *large);
-/* What was stored can be seen; the memory is not this process's any more. */
-void load_large_end(const struct cpu_epc *epc, const struct load_large *large);
-
-/* Copy a page to one that has memory. */
-void load_store(const struct cpu_epc *epc, uint64_t offset, const uint8_t *from);
-/* Copy to pages that need not: 0, or -1 if there is none for them. */
+/* Copy to pages that need not have memory: 0, or -1 if there is none for them. */
 int load_write(const struct cpu_epc *epc, const struct load_job *job);
+
+/* Large pages for a job, where it fills them. */
+struct load_large {
+	const struct cpu_epc *epc;
+	const struct load_job *job;
+	uint64_t first; /* offset */
+	unsigned count;
+	bool helped, no_more;
+	pthread_t helper;
+	uint32_t state[LOAD_WINDOW * ISA_PAGE / EPC_PAGES_ALIGN]; /* futexes */
+};
+/* The job must stay where it is until load_large_end. */
+void load_large_begin(struct load_large *l, const struct cpu_epc *epc, const struct load_job *job);
+/* Is the page at this offset in a large one, which has memory? Then store to it. */
+bool load_large_made(struct load_large *l, uint64_t offset);
+void load_store(const struct cpu_epc *epc, uint64_t offset, const uint8_t *from);
+/* What was stored can be seen; the memory is not this process's any more. */
+void load_large_end(struct load_large *l);
 
 #endif

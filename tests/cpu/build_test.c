@@ -3,6 +3,7 @@
 #include "tests/cpu/world.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -426,6 +427,15 @@ static void test_no_memory(void)
 	free(src);
 }
 
+static void keep_to_one_processor(void)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	ok(sched_setaffinity(0, sizeof(one), &one) == 0, "one processor from here on");
+}
+
 int main(void)
 {
 	test_ecreate_flaws();
@@ -440,6 +450,9 @@ int main(void)
 	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	test_many();
 	prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
+	/* Where no second thread makes them. */
+	keep_to_one_processor();
+	test_many();
 	test_many_stops();
 	test_no_memory();
 	return tap_done();

@@ -76,6 +76,14 @@ try debug '^denied'
 try provision '^denied'
 try token-key '^denied'
 try huge '^too-large|^bad-input'
+sed 's/^heap_min .*/heap_min = 24M/' enclaves/witness/witness.conf >"$tmp/large.conf"
+"$bawn" sign --key "$BUILD/keys/development.pem" --config "$tmp/large.conf" --output "$tmp/large.so" \
+	"$BUILD/enclaves/witness.so" >/dev/null
+exits 3 "a large enclave" "$ask" launch "$tmp/large.so"
+like "$out" 'EPC are more' "... is over the budget"
+daemon_policy "[native]" "allow status,administer uid=$uid" "allow launch uid=$uid epc=64M" "[web]"
+ok "a larger one" "$bawn" daemon reload
+ok "holds it: its pages are made by two threads" "$ask" launch "$tmp/large.so"
 exits 3 "an enclave with PROVISION_KEY" "$ask" launch "$BUILD/enclaves/witness-provision.signed.so"
 daemon_policy "[native]" "allow status,administer uid=$uid" "allow launch uid=$uid epc=64K" "[web]"
 ok "a budget too small" "$bawn" daemon reload
