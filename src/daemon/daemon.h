@@ -173,6 +173,13 @@ static inline bool request_is_grave(unsigned type)
 	return m && (m->operation == WIRE_OP_ADMINISTER || m->operation == WIRE_OP_PROVISION);
 }
 
+/* The same of AESM's, which come in a stream: the gate looks at the first bytes and waits for the rest. */
+static inline bool aesm_is_grave(unsigned type)
+{
+	return aesm_operation(type) == WIRE_OP_ADMINISTER;
+}
+#define AESM_GRAVE_MAX (AESM_BLOB_MAX + 64u) /* bytes of one, without its length */
+
 /* ======================= starting and sandboxing ======================= */
 
 /* Descriptors that a role finds open, by number. */

@@ -23,9 +23,10 @@ struct client {
 	uint32_t epoch;  /* of the vault that has its socket */
 	uint64_t since;  /* clock_ns: of the connection, or of its last request */
 	struct client *next; /* in its user's queue */
-	/* AESM: the frame as far as it is here */
+	/* AESM: the frame as far as it is here, or the type of one that the vault will read (0: none) */
 	uint8_t *frame;
 	size_t have, need;
+	unsigned grave;
 };
 
 /* All that one uid has here: turns go round users, not connections. */

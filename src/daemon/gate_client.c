@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -191,9 +192,54 @@ void client_accept(struct gate *g, int listener, const struct conf_socket *s)
 
 /* ---- events ---- */
 
+enum look { LOOK_TAKE, LOOK_LEAVE, LOOK_LATER, LOOK_WRONG };
+
+/*
+ * AESM: is what comes next the gate's to take? A request is one field, whose
+ * number is its type, behind the frame's length. What is grave is left where it
+ * is, and the vault told once all of it is there.
+ */
+static enum look look(const struct client *c, unsigned *type)
+{
+	uint8_t head[5];
+	int there = 0;
+	ssize_t n;
+
+	do
+		n = recv(c->fd, head, sizeof(head), MSG_PEEK | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n == 0 || (n < 0 && errno != EAGAIN)) /* it ends as it does when it is read */
+		return LOOK_TAKE;
+	/* Not even if nothing is there: what comes just after this look may be grave. */
+	if (n < (ssize_t)sizeof(head))
+		return LOOK_LATER;
+	*type = (head[4] & 7) == 2 && head[4] < 0x80 ? head[4] >> 3 : 0;
+	if (!aesm_is_grave(*type))
+		return LOOK_TAKE;
+	if (get_le32(head) > AESM_GRAVE_MAX)
+		return LOOK_WRONG;
+	if (ioctl(c->fd, FIONREAD, &there) || there < 4 + (int)get_le32(head))
+		return LOOK_LATER;
+	return LOOK_LEAVE;
+}
+
 /* AESM: as much of the frame as is there. True once it is whole. */
 static bool read_frame(struct gate *g, struct client *c)
 {
+	switch (c->have ? LOOK_TAKE : look(c, &c->grave)) {
+	case LOOK_LEAVE:
+		return true;
+	case LOOK_LATER:
+		c->readable = false;
+		c->grave = 0;
+		return false;
+	case LOOK_WRONG:
+		g->counters.malformed++;
+		client_close(g, c);
+		return false;
+	case LOOK_TAKE:
+		c->grave = 0;
+	}
 	while (c->have < 4 || c->have < 4 + c->need) {
 		uint8_t length[4];
 		size_t want;

@@ -261,6 +261,13 @@ static void take_aesm(struct gate *g, struct client *c)
 	struct bawn_error e = { 0 };
 	struct buf body;
 
+	if (c->grave) {
+		m.u.request.protocol = ROLE_AESM;
+		m.u.request.type = c->grave;
+		c->grave = 0;
+		hand_on(g, c, &m, -1);
+		return;
+	}
 	if (aesm_request_decode(c->frame + 4, c->need, &request, &e)) {
 		g->counters.malformed++;
 		client_close(g, c); /* as Intel's service does, without an answer */

@@ -93,6 +93,7 @@ static const struct rule gate_rules[] = {
 	RUNTIME,
 	NO_EXEC,
 	{ SYS_accept4 },
+	{ SYS_ioctl, WHERE, 1, UINT32_MAX, 0x541b }, /* FIONREAD */
 	{ SYS_epoll_create1 },
 	{ SYS_epoll_ctl },
 	{ SYS_epoll_wait },

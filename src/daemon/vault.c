@@ -1,6 +1,7 @@
 /* The vault's threads: who takes what from where. */
 #include "daemon/vault.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -72,6 +73,62 @@ static int read_own(struct job *j, struct bawn_error *e)
 	return 0;
 }
 
+static bool take_exactly(int fd, uint8_t *p, size_t n)
+{
+	while (n) {
+		ssize_t r = recv(fd, p, n, MSG_DONTWAIT);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0)
+			return false;
+		p += r;
+		n -= (size_t)r;
+	}
+	return true;
+}
+
+/* The same of AESM's: a frame, all of which has come. What is none ends the connection. */
+static int read_own_aesm(struct job *j, struct bawn_error *e)
+{
+	uint8_t length[4], *p;
+	size_t n;
+	int r;
+
+	if (!take_exactly(j->conn->fd, length, 4) || get_le32(length) > AESM_GRAVE_MAX)
+		return err_set(e, BAWN_ERR_NOT_FOUND, "a request that no client made");
+	n = get_le32(length);
+	p = malloc(n + 1);
+	if (!p)
+		return err_nomem(e);
+	r = take_exactly(j->conn->fd, p, n) ? aesm_request_decode(p, n, j->aesm, e)
+					     : err_set(e, BAWN_ERR_NOT_FOUND, "a request that no client made");
+	free(p);
+	if (r == 0 && !aesm_is_grave(j->aesm->type))
+		r = err_set(e, BAWN_ERR_FORMAT, "not a request that the vault reads");
+	return r;
+}
+
+static int read_aesm(struct job *j, const struct role_message *m, struct bawn_error *e)
+{
+	int r;
+
+	j->aesm = calloc(1, sizeof(*j->aesm));
+	if (!j->aesm)
+		return err_nomem(e);
+	if (!aesm_is_grave(m->u.request.type))
+		r = role_read_aesm(m, j->aesm, e);
+	else if (j->conn->socket->protocol == PROTOCOL_AESM && !m->tail.n)
+		r = read_own_aesm(j, e);
+	else
+		r = err_set(e, BAWN_ERR_FORMAT, "AESM message %u: a request that no client made", m->u.request.type);
+	if (r)
+		return r;
+	j->operation = aesm_operation(j->aesm->type);
+	aesm_request_identity(j->aesm, &j->identity);
+	return 0;
+}
+
 static int read_request(struct job *j, const struct role_message *m, struct bawn_error *e)
 {
 	const struct wire_message *w;
@@ -85,17 +142,8 @@ static int read_request(struct job *j, const struct role_message *m, struct bawn
 			       ? read_own(j, e)
 			       : err_set(e, BAWN_ERR_FORMAT, "%s: a request that no client made", w->name);
 	}
-	if (j->protocol == ROLE_AESM) {
-		j->aesm = calloc(1, sizeof(*j->aesm));
-		if (!j->aesm)
-			return err_nomem(e);
-		r = role_read_aesm(m, j->aesm, e);
-		if (r)
-			return r;
-		j->operation = aesm_operation(j->aesm->type);
-		aesm_request_identity(j->aesm, &j->identity);
-		return 0;
-	}
+	if (j->protocol == ROLE_AESM)
+		return read_aesm(j, m, e);
 	r = role_read_native(m, &j->native, e);
 	if (r)
 		return r;

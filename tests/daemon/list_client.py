@@ -4,9 +4,11 @@ list_client.py SOCKET size | get FILE [ROOM] | register FILE [TYPE] | token MREN
 Prints the error code; "size" the size after it.
 """
 
+import os
 import socket
 import struct
 import sys
+import time
 
 
 def varint(n):
@@ -55,7 +57,12 @@ def call(path, kind, body):
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
         s.settimeout(60)
         s.connect(path)
-        s.sendall(struct.pack("<I", len(raw)) + raw)
+        raw = struct.pack("<I", len(raw)) + raw
+        piece = int(os.environ.get("PIECE", len(raw)))  # bytes that are sent at once
+        for at in range(0, len(raw), piece):
+            s.sendall(raw[at:at + piece])
+            if piece < len(raw):
+                time.sleep(0.01)
         got = b""
         while True:
             part = s.recv(65536)

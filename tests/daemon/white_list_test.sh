@@ -68,12 +68,16 @@ is "$(aesm register "$tmp/foreign")" 3 "so is one by another root"
 head -c 100 "$tmp/any" >"$tmp/short"
 is "$(aesm register "$tmp/short")" 3 "half a list"
 is "$(aesm register "$tmp/any" 1)" 3 "another kind of data"
+is "$(PIECE=9 aesm register "$tmp/short")" 3 "... in small pieces too"
+head -c 66000 /dev/zero >"$tmp/large"
+is "$(aesm register "$tmp/large")" 3 "the largest there may be"
+like "$(head -c 70000 /dev/zero >"$tmp/large"; aesm register "$tmp/large" | tail -n 1)" 'reset|error' "a larger one ends the connection"
 is "$(token "$enclaves/witness-other.signed.so")" 6 "nothing has changed"
 if root && as 12345 /usr/bin/python3 -c '' 2>/dev/null && as 12345 test -r tests/daemon/list_client.py; then
 	is "$(as 12345 /usr/bin/python3 tests/daemon/list_client.py "$run/aesm.sock" register "$tmp/any")" 6 \
 		"who is no administrator registers nothing"
 fi
-is "$(aesm register "$tmp/any")" 0 "a newer one is taken"
+is "$(PIECE=30 aesm register "$tmp/any")" 0 "a newer one is taken, however slowly it comes"
 is "$(token "$enclaves/witness-other.signed.so")" 0 "and holds"
 daemon_stop
 starts "bawnd again"

@@ -112,6 +112,31 @@ kill "$held"
 wait "$held" 2>/dev/null
 ok "the connection was the administrator's" grep -q 'answer of type 1' "$tmp/held"
 like "$(cat "$tmp/log")" 'a request that no client made|not the gate.s to read' "the log tells of it"
+
+# Nor do they register a list in the name of one who is connected to AESM's socket.
+python3 - "$run/aesm.sock" >"$tmp/aesm-held" <<'END' &
+import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.settimeout(10)
+s.connect(sys.argv[1])
+print("connected", flush=True)
+try:
+    print("got", len(s.recv(65536)), flush=True)
+except OSError:
+    pass
+END
+held=$!
+for _ in $(seq 50); do grep -q connected "$tmp/aesm-held" && break; sleep 0.1; done
+for _ in $(seq 50); do
+	tell register
+	[ "$out" = sent ] && break # it has accepted it
+	sleep 0.1
+done
+is "$out" "sent" "a white list in the name of who is connected"
+wait "$held"
+like "$(cat "$tmp/aesm-held")" '^(got 0|connected)$' "... is not answered"
+ok "the log tells of that too" grep -q 'AESM message 14: a request that no client made' "$tmp/log"
+untouched "a white list that no client registered"
 for what in vault-messages vault-kinds vault-garbage; do
 	tell "$what"
 	like "$out" '^(sent|not sent|gone)' "$what"
