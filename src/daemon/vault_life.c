@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <sys/inotify.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define TRIES 8
@@ -81,12 +80,9 @@ static int lock_device(struct lives *l, int fd, struct life *out, struct bawn_er
 
 int life_watch(struct lives *l, int fd, struct life *out, struct bawn_error *e)
 {
-	struct stat st;
-
 	*out = (struct life){ .watch = -1 };
-	if (fstat(fd, &st))
-		return err_sys(e, "fstat");
-	return S_ISREG(st.st_mode) ? watch_file(l, fd, out, e) : lock_device(l, fd, out, e);
+	/* Memory files have seals; this way they are told by what they are under `bawn emulate`, too. */
+	return fcntl(fd, F_GET_SEALS) >= 0 ? watch_file(l, fd, out, e) : lock_device(l, fd, out, e);
 }
 
 int life_ended(struct lives *l)

@@ -4,6 +4,7 @@
 . tests/tap.sh
 . tests/daemon/daemon.sh
 . tests/preload/lib.sh
+command -v python3 >/dev/null || skip_all "python3 is not here"
 daemon_setup
 witness=$BUILD/enclaves/witness.signed.so
 verify() { "$bawn" verify --collateral "$tmp/fab/collateral" --root "$tmp/fab/root_ca.pem" --profile emulated "$@"; }
@@ -44,6 +45,10 @@ like "$(driver "$BUILD/tests/daemon/broker_prog" "$witness" good 2>&1)" '^ok' "t
 held() { "$bawn" daemon status --json | sed -n 's/.*"epc_held": \([0-9]*\).*/\1/p'; }
 none_held() { [ "$(held)" = 0 ]; }
 ok "of all these none is counted any longer" until_ok none_held
+"$BUILD/tests/daemon/broker_prog" "$witness" write "$tmp/launch"
+r=$(PYTHONDONTWRITEBYTECODE=1 python3 tests/daemon/vault_client.py "$BAWN_SOCKET" counted "$tmp/launch" 2>&1)
+like "$r" '^three are counted$' "three at once are counted, whichever is the driver's"
+like "$r" '^two are left$' "and no longer than they are there"
 
 vault=$(role vault)
 kill -9 "$vault"

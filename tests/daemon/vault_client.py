@@ -312,7 +312,22 @@ def budget(path, name, other, parent, uid):
     print(f"and allowed again: {ask()}")
 
 
+def counted(path, name):
+    """Enclaves are counted as long as they are there."""
+    small, admin = Launch(name), Client(path)
+
+    def held():
+        return struct.unpack_from("<Q", admin.ask(STATUS)[1], 376)[0]
+
+    fds = [small.ask(Client(path))[2][0]]
+    one = held()
+    fds += [small.ask(Client(path))[2][0] for _ in range(2)]
+    print("three are counted" if one and held() == 3 * one else f"counted: {held()}, of {one} each")
+    os.close(fds.pop())
+    print("two are left" if until(lambda: held() == 2 * one) else f"left: {held()}, of {one} each")
+
+
 if __name__ == "__main__":
     commands = {"late": late, "closes": closes, "parked": parked, "launches": launches,
-                "reuse": reuse, "budget": budget}
+                "reuse": reuse, "budget": budget, "counted": counted}
     commands[sys.argv[2]](sys.argv[1], *(int(a) if a.isdigit() else a for a in sys.argv[3:]))
