@@ -141,6 +141,20 @@ void authority_decide(const struct authority_policy *p, const struct authority_e
 		      const struct authority_subject *s, enum wire_operation op,
 		      const struct wire_identity *identity, uint64_t now,
 		      struct wire_decision *out);
+/* The operations that are about an enclave. */
+#define AUTHORITY_OF_ENCLAVES                                                                      \
+	(WIRE_OP_BIT(WIRE_OP_QUOTE) | WIRE_OP_BIT(WIRE_OP_CERTIFY) | WIRE_OP_BIT(WIRE_OP_LAUNCH))
+/*
+ * The decision on what belongs to one of those operations and is asked before
+ * there is an enclave to speak of (target info, key ids, the white list). It is
+ * no secret, and nobody gets anywhere without it: allowed to whoever might get
+ * `op` for some enclave, and to whoever may see the status. So a permission's
+ * conditions on the enclave hold, a refusal's do not. There is no rate: what
+ * it leads to has one.
+ */
+void authority_decide_ahead(const struct authority_policy *p, const struct authority_entries *entries,
+			    const struct authority_subject *s, enum wire_operation op, uint64_t now,
+			    struct wire_decision *out);
 /* In words: "allowed by line 12 of the policy"; out has WIRE_NOTE bytes. */
 void authority_decision_text(const struct wire_decision *d, char out[WIRE_NOTE]);
 /* In short, for the audit log: "line 12", "grant 3", "default". */

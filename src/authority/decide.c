@@ -79,7 +79,19 @@ struct question {
 	const struct wire_identity *identity;
 	enum wire_operation op;
 	uint64_t now;
+	bool ahead; /* of an enclave that is not there yet: identity is NULL */
 };
+
+/*
+ * What may become of it: it can be just the enclave that a permission names,
+ * and none of those that are refused.
+ */
+static bool applies(const struct question *q, const struct wire_match *m, bool refuses)
+{
+	if (q->ahead && m->has & WIRE_HAS_ENCLAVE)
+		return !refuses && subject_matches(m, q->s, false);
+	return authority_matches(m, q->s, q->identity, refuses);
+}
 
 /* The first entry of a kind that says something about this, or NULL. */
 static const struct wire_entry *find_entry(const struct question *q, enum wire_entry_kind kind)
@@ -89,7 +101,7 @@ static const struct wire_entry *find_entry(const struct question *q, enum wire_e
 	for (size_t i = 0; (x = authority_entries_at(q->entries, i)); i++)
 		if (x->kind == kind && x->match.operations & WIRE_OP_BIT(q->op) &&
 		    !(x->expires && x->expires <= q->now) &&
-		    authority_matches(&x->match, q->s, q->identity, kind == WIRE_REVOCATION))
+		    applies(q, &x->match, kind == WIRE_REVOCATION))
 			return x;
 	return NULL;
 }
@@ -102,7 +114,7 @@ static const struct authority_rule *find_rule(const struct question *q, uint64_t
 
 		if ((sections ? r->sections & sections : !r->sections) &&
 		    r->match.operations & WIRE_OP_BIT(q->op) &&
-		    authority_matches(&r->match, q->s, q->identity, !r->allow))
+		    applies(q, &r->match, !r->allow))
 			return r;
 	}
 	return NULL;
@@ -189,6 +201,24 @@ void authority_decide(const struct authority_policy *p, const struct authority_e
 	out->reason = WIRE_REASON_DEFAULT;
 	if (op < WIRE_OPERATIONS)
 		decide(&q, out);
+}
+
+void authority_decide_ahead(const struct authority_policy *p, const struct authority_entries *entries,
+			    const struct authority_subject *s, enum wire_operation op, uint64_t now,
+			    struct wire_decision *out)
+{
+	const struct question q = { .p = p, .entries = entries, .s = s, .op = op, .now = now, .ahead = true };
+	struct wire_decision status;
+
+	memset(out, 0, sizeof(*out));
+	out->reason = WIRE_REASON_DEFAULT;
+	if (op < WIRE_OPERATIONS)
+		decide(&q, out);
+	authority_decide(p, entries, s, WIRE_OP_STATUS, NULL, now, &status);
+	if (!out->allowed && status.allowed)
+		*out = status;
+	out->rate = out->rate_seconds = out->burst = 0;
+	out->epc = 0;
 }
 
 /* ---- words ---- */

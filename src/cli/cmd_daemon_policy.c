@@ -12,9 +12,6 @@
 #include <unistd.h>
 
 #define DEFAULT_FILE "/etc/bawn/policy"
-/* The operations that are about an enclave. */
-#define OF_ENCLAVES                                                                                \
-	(WIRE_OP_BIT(WIRE_OP_QUOTE) | WIRE_OP_BIT(WIRE_OP_CERTIFY) | WIRE_OP_BIT(WIRE_OP_LAUNCH))
 
 enum policy_exit { POLICY_WRONG = 3, POLICY_REMARKS = 4, POLICY_REFUSED = 3 };
 
@@ -160,6 +157,7 @@ struct asked {
 	uint32_t operations;
 	struct authority_subject s;
 	uint32_t groups[WIRE_GROUPS];
+	bool ahead; /* of an enclave that is not there yet */
 	struct wire_identity identity;
 };
 
@@ -237,10 +235,14 @@ static int read_words(struct cli *c, unsigned at, struct asked *a)
 			rc = as_user(c, a, word + 5);
 		else if (strncmp(word, "gid=", 4) == 0 || strncmp(word, "group=", 6) == 0)
 			rc = group_word(c, a, word, &own_group);
+		else if (strcmp(word, "enclave=none") == 0)
+			a->ahead = true;
 		else if (authority_match_word(&a->m, word, &authority_system_names, &e))
 			rc = cli_usage(c, "%s", e.msg);
 		somebody = somebody || strncmp(word, "user=", 5) == 0 || strncmp(word, "uid=", 4) == 0;
 	}
+	if (rc == 0 && a->ahead && a->m.has & WIRE_HAS_ENCLAVE)
+		rc = cli_usage(c, "enclave=none, or what the enclave is: one of them");
 	if (rc == 0 && !somebody)
 		rc = own_group ? as_caller(c, a) : cli_usage(c, "say uid=NUMBER or user=NAME too");
 	return rc;
@@ -358,12 +360,17 @@ struct judge {
 static int judge(struct cli *c, struct judge *by, const struct asked *a, unsigned op,
 		 struct wire_decision *d)
 {
-	const struct wire_identity *identity = WIRE_OP_BIT(op) & OF_ENCLAVES ? &a->identity : NULL;
+	const bool of_enclave = WIRE_OP_BIT(op) & AUTHORITY_OF_ENCLAVES;
+	const struct wire_identity *identity = of_enclave && !a->ahead ? &a->identity : NULL;
 	struct wire_request q = { .head.type = WIRE_POLICY_TEST };
 	struct wire_policy_test *t = &q.u.policy_test;
 	struct wire_answer answer;
 	int rc;
 
+	if (by->l.p && of_enclave && a->ahead) {
+		authority_decide_ahead(by->l.p, by->x, &a->s, op, (uint64_t)time(NULL), d);
+		return 0;
+	}
 	if (by->l.p) {
 		authority_decide(by->l.p, by->x, &a->s, op, identity, (uint64_t)time(NULL), d);
 		return 0;
@@ -455,7 +462,9 @@ static const struct cli_command test = {
 	.details = "Conditions are those of bawn-policy(5): uid=1000 or user=NAME (with its groups), gid=,\n"
 		   "group= (may be repeated; the first is the primary one), socket= (default: native),\n"
 		   "cgroup=, mrenclave=, mrsigner=, product=, svn=, debug=. Without uid and user it is\n"
-		   "about whoever asks. What is not said of the enclave is something that no line names.\n"
+		   "about whoever asks. What is not said of the enclave is something that no line names;\n"
+		   "enclave=none asks about what belongs to quote, certify or launch and is asked before\n"
+		   "there is an enclave: target info, key ids.\n"
 		   "Exit codes: 0 all of it is allowed, 3 something is refused.",
 	.options = test_options,
 	.max = CLI_ANY,

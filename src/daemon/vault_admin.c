@@ -84,8 +84,12 @@ static void serve_test(struct vault *v, struct job *j)
 		return;
 	}
 	pthread_mutex_lock(&v->lock);
-	authority_decide(v->policy, v->entries, &s, (enum wire_operation)q->operation,
-			 q->identity.known ? &q->identity : NULL, now_s(), &j->answer.u.policy_test);
+	if (!q->identity.known && WIRE_OP_BIT(q->operation) & AUTHORITY_OF_ENCLAVES)
+		authority_decide_ahead(v->policy, v->entries, &s, (enum wire_operation)q->operation,
+				       now_s(), &j->answer.u.policy_test);
+	else
+		authority_decide(v->policy, v->entries, &s, (enum wire_operation)q->operation,
+				 &q->identity, now_s(), &j->answer.u.policy_test);
 	pthread_mutex_unlock(&v->lock);
 }
 

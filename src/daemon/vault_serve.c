@@ -119,6 +119,37 @@ static bool for_anybody(const struct job *j)
 	return j->protocol == ROLE_NATIVE && j->native.head.type == WIRE_HELLO;
 }
 
+/* Asked before there is an enclave to speak of: what a report is to be made for, and the like. */
+static bool is_ahead(const struct job *j)
+{
+	if (j->protocol == ROLE_NATIVE)
+		return !j->malformed && j->native.head.type == WIRE_TARGET_INFO;
+	switch (j->aesm->type) {
+	case AESM_INIT_QUOTE:
+	case AESM_INIT_QUOTE_EX:
+	case AESM_GET_QUOTE_SIZE_EX:
+	case AESM_SELECT_KEY:
+	case AESM_KEY_COUNT:
+	case AESM_KEY_IDS:
+	case AESM_GET_WHITE_LIST_SIZE:
+	case AESM_GET_WHITE_LIST:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void decide_ahead(struct vault *v, const struct job *j, struct wire_decision *d)
+{
+	struct authority_subject s;
+
+	conn_subject(j->conn, &s);
+	authority_decide_ahead(v->policy, v->entries, &s, j->operation, now_s(), d);
+	/* For the provisioning enclave reports are made to be certified, above all. */
+	if (!d->allowed && j->protocol == ROLE_NATIVE && j->native.u.target_info.key == WIRE_KEY_PCE)
+		authority_decide_ahead(v->policy, v->entries, &s, WIRE_OP_CERTIFY, now_s(), d);
+}
+
 static bool permitted(struct vault *v, struct job *j)
 {
 	char text[WIRE_NOTE];
@@ -127,16 +158,10 @@ static bool permitted(struct vault *v, struct job *j)
 
 	if (for_anybody(j))
 		return true;
-	j->decision = (struct wire_decision){ 0 };
 	pthread_mutex_lock(&v->lock);
-	/*
-	 * What is asked before there is an enclave to speak of (target info, key ids)
-	 * is no secret: who may see the status has it, and whoever a rule about
-	 * certain enclaves lets quote needs it.
-	 */
-	if (j->operation == WIRE_OP_QUOTE && !j->identity.known)
-		decide(v, j, WIRE_OP_STATUS, &j->decision);
-	if (!j->decision.allowed)
+	if (is_ahead(j))
+		decide_ahead(v, j, &j->decision);
+	else
 		decide(v, j, j->operation, &j->decision);
 	if (j->decision.allowed && !j->metered)
 		wait = authority_rate_take(v->rates, &j->decision, j->conn->uid, clock_ns());

@@ -201,6 +201,55 @@ static void test_entries(void)
 	authority_entries_free(&entries);
 }
 
+/* "yes 12" as above, of what is asked before there is an enclave. */
+static const char *ahead(const struct authority_subject *s, enum wire_operation op)
+{
+	static char out[64];
+	struct wire_decision d;
+	char rule[32];
+
+	authority_decide_ahead(policy, entries, s, op, 1000, &d);
+	authority_decision_rule(d.reason, d.line, d.entry, rule);
+	snprintf(out, sizeof(out), "%s %s%s", d.allowed ? "yes" : "no", rule, d.rate || d.burst || d.epc ? " limited" : "");
+	return out;
+}
+
+static void test_ahead(void)
+{
+	struct authority_subject bob = alice;
+	struct bawn_error e = { 0 };
+
+	bob.uid = 1001;
+	use("[native]\nallow quote uid=1000 mrsigner=" B " svn=7 rate=2/m\n");
+	is_str(ahead(&alice, WIRE_OP_QUOTE), "yes line 2", "whoever some enclave lets quote, and without a rate");
+	is_str(ahead(&bob, WIRE_OP_QUOTE), "no default", "... but nobody else");
+	is_str(ahead(&alice, WIRE_OP_CERTIFY), "no default", "... and for nothing else");
+	use("[native]\nallow status uid=1001\nallow quote uid=1000 debug=no\n");
+	is_str(ahead(&bob, WIRE_OP_QUOTE), "yes line 2", "and who may see the status");
+	use("[native]\ndeny quote debug=yes\ndeny quote mrsigner=" A "\nallow quote\n");
+	is_str(ahead(&alice, WIRE_OP_QUOTE), "yes line 4", "denials of some enclaves leave others");
+	use("[native]\ndeny quote uid=1000\nallow quote mrsigner=" B "\n");
+	is_str(ahead(&alice, WIRE_OP_QUOTE), "no line 2", "a denial of all does not");
+	use("deny any uid=1000\n[native]\nallow any\n");
+	is_str(ahead(&alice, WIRE_OP_QUOTE), "no line 1", "nor one before the sections");
+	use("[native]\ndeny quote cgroup=/system.slice\nallow quote mrsigner=" B "\n");
+	bob.cgroup = NULL;
+	is_str(ahead(&bob, WIRE_OP_QUOTE), "no line 2", "what is not known of the client still counts against it");
+	use("[native]\nallow quote cgroup=/system.slice mrsigner=" B "\n");
+	is_str(ahead(&bob, WIRE_OP_QUOTE), "no default", "... and permits nothing");
+	is_str(ahead(&alice, WIRE_OPERATIONS), "no default", "no operation, no permission");
+
+	is_int(authority_entries_load(&entries, -1, &e), 0, "entries in memory");
+	use("signing_keys none\n[native]\n");
+	add(WIRE_GRANT, "quote", "mrenclave=" A, 0);
+	is_str(ahead(&alice, WIRE_OP_QUOTE), "yes grant 1", "a grant for some enclave");
+	add(WIRE_REVOCATION, "quote", "mrsigner=" B, 0);
+	is_str(ahead(&alice, WIRE_OP_QUOTE), "yes grant 1", "... of which some are revoked");
+	add(WIRE_REVOCATION, "quote", "uid=1000", 0);
+	is_str(ahead(&alice, WIRE_OP_QUOTE), "no revocation 3", "... or all");
+	authority_entries_free(&entries);
+}
+
 static void test_text(void)
 {
 	char out[WIRE_NOTE], rule[32];
@@ -308,6 +357,7 @@ int main(void)
 	test_enclaves();
 	test_launch();
 	test_entries();
+	test_ahead();
 	test_text();
 	test_rates();
 	test_crowd();

@@ -224,7 +224,15 @@ def hostile(r, size):
         ok(len(read(s)) > 4, "a client that closes its half is answered")
 
 
-if len(sys.argv) > 5:  # refused by policy
+if sys.argv[5:] == ["one-enclave"]:  # the policy lets quote this one, and allows nothing else
+    ours_, intel_, other_ = keys()
+    target_ = init(ours_, intel_, other_)
+    size_ = call(16).quote_size
+    code(17, 0, "a quote of the enclave that the policy names", report=report(target_), buf_size=size_)
+    code(17, 6, "and of no other", report=bytes(432), buf_size=size_)
+    code(12, 6, "nor what is status", )
+    code(10, 6, "nor what belongs to launching", )
+elif len(sys.argv) > 5:  # refused by policy
     code(17, int(sys.argv[5]), "a quote that the policy refuses", report=bytes(432), buf_size=10000)
     code(21, int(sys.argv[5]), "and every other call", )
 else:

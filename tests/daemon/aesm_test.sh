@@ -15,6 +15,12 @@ ulimit -n 4096
 ok "AESM: all calls, and hostile clients" test $? = 0
 grep -v '^ok' "$tmp/tap" | sed 's/^/# /'
 ok "it ran to its end" grep -q '^1\.\.' "$tmp/tap"
+signer=$("$bawn" inspect --json "$BUILD/enclaves/witness.signed.so" | sed -n 's/.*"mrsigner": "\(.*\)".*/\1/p' | head -n 1)
+daemon_policy "[native]" "allow status,administer uid=$uid" "[aesm]" "allow quote uid=$uid mrsigner=$signer rate=1/h"
+ok "quotes for one signer, one an hour" "$bawn" daemon reload
+"$python" tests/daemon/aesm_client.py "$run/aesm.sock" "$ask" "$bawn" "$tmp" one-enclave >"$tmp/tap"
+ok "key ids, targets and sizes are told before there is an enclave, and cost nothing" test $? = 0
+grep -v '^ok' "$tmp/tap" | sed 's/^/# /'
 daemon_policy "[native]" "allow status,administer uid=$uid" "[aesm]" "deny any"
 ok "the policy refuses" "$bawn" daemon reload
 ok "by error 6" "$python" tests/daemon/aesm_client.py "$run/aesm.sock" "$ask" "$bawn" "$tmp" 6

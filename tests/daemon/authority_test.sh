@@ -33,6 +33,40 @@ ok "a rate" "$bawn" daemon reload
 ok "one" "$ask" quote "$tmp/quote"
 exits 1 "and then too often" "$ask" quote "$tmp/none"
 
+# ---- before there is an enclave ----
+
+# Nobody may see the status: target info is had by whoever some line about certain enclaves lets quote.
+daemon_policy "[native]" "allow administer uid=$uid" "[web]" "allow quote uid=$uid mrsigner=$signer svn=0 debug=no rate=2/h"
+ok "quotes for certain enclaves, and nothing else" "$bawn" daemon reload
+ok "target info and a quote" env BAWN_SOCKET="$run/web.sock" "$ask" quote "$tmp/quote"
+ok "... twice: target info costs nothing" env BAWN_SOCKET="$run/web.sock" "$ask" quote "$tmp/quote"
+exits 1 "... and then too often" env BAWN_SOCKET="$run/web.sock" "$ask" quote "$tmp/none"
+exits 3 "not where no line lets quote" "$ask" quote "$tmp/none"
+exits 0 "the policy's test agrees" "$bawn" daemon policy test --service quote uid="$uid" gid=1 socket=web enclave=none
+exits 0 "... that of the file too" "$bawn" daemon policy test "$tmp/policy" quote uid="$uid" gid=1 socket=web enclave=none
+exits 3 "... and that it is no quote" "$bawn" daemon policy test --service quote uid="$uid" gid=1 socket=web
+exits 3 "... and not elsewhere" "$bawn" daemon policy test --service quote uid="$uid" gid=1 enclave=none
+exits 64 "an enclave that is none and this one" "$bawn" daemon policy test --service quote enclave=none svn=1
+ok "all quotes are revoked" "$bawn" daemon revoke quote uid="$uid"
+exits 3 "... and with them target info" env BAWN_SOCKET="$run/web.sock" "$ask" quote "$tmp/none"
+exits 3 "... as the test says" "$bawn" daemon policy test --service quote uid="$uid" gid=1 socket=web enclave=none
+"$bawn" daemon grant --list --json | python3 -c 'import json,sys; [print(x["id"]) for x in json.load(sys.stdin)]' |
+	while read -r i; do "$bawn" daemon grant --remove "$i" >/dev/null; done
+
+# target KEY: the code that target info of this key is answered with.
+target() {
+	python3 -c 'import socket,struct,sys
+s=socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.settimeout(20); s.connect(sys.argv[1])
+for kind, body in ((1, struct.pack("<II32s", 1, 1, b"")), (3, struct.pack("<I", int(sys.argv[2])))):
+    s.send(struct.pack("<IHHIIQ", 0x4E574142, kind, 0, 24 + len(body), 0, kind) + body)
+    code, = struct.unpack_from("<H", s.recv(65536), 6)
+print(code)' "$run/web.sock" "$1"
+}
+daemon_policy "[native]" "allow administer uid=$uid" "[web]" "allow certify uid=$uid mrsigner=$signer"
+ok "a policy that has reports certified, and nothing quoted" "$bawn" daemon reload
+is "$(target 2)" 0 "the provisioning enclave's target info"
+is "$(target 1)" 3 "... and not the quoting enclave's"
+
 # ---- other users ----
 
 if root; then

@@ -90,9 +90,9 @@ def match(operations, uid):
 
 
 def allowed(admin, operation, uid):
-    """What would be answered: nobody writes that down."""
+    """What would be answered, for an enclave without a name: nobody writes that down."""
     subject = struct.pack("<IIII128s32s", uid, uid, 0, 0, b"", b"native").ljust(436, b"\0")
-    return admin.ask(POLICY_TEST, struct.pack("<I", operation) + subject + bytes(80))[1][0] == 1
+    return admin.ask(POLICY_TEST, struct.pack("<I", operation) + subject + struct.pack("<I76x", 31))[1][0] == 1
 
 
 def late(path, parent, uid):
