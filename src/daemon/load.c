@@ -97,7 +97,7 @@ static void failed(struct parent *p, const char *why)
 	snprintf(r->problem, sizeof(r->problem), "%.80s; it is tried again", why);
 	p->policy_fd = -1;
 	give_policy(p);
-	if (kept.head.type) {
+	if (kept_fd >= 0) {
 		p->policy = kept;
 		p->policy_fd = kept_fd;
 	}

@@ -336,7 +336,7 @@ static void keep_alive(struct parent *p, uint64_t now)
 		/* The courier may be waiting for a server. */
 		fine = fine && c->pid > 0 && (r == PROC_COURIER || c->heard + PING_LATE > now);
 	}
-	if (p->child[PROC_LOADER].restart_at && now >= p->child[PROC_LOADER].restart_at)
+	if (p->child[PROC_LOADER].restart_at && now >= p->child[PROC_LOADER].restart_at && !p->stopping)
 		parent_load(p);
 	if (p->watchdog && fine && now - p->watchdog_sent >= p->watchdog) {
 		notify_send("WATCHDOG=1");
@@ -353,7 +353,7 @@ static int wait_ms(const struct parent *p, uint64_t now)
 		until = p->audit_gather;
 	if (p->watchdog && p->watchdog_sent + p->watchdog < until)
 		until = p->watchdog_sent + p->watchdog;
-	for (enum process r = PROC_LOADER; r <= PROC_COURIER; r++)
+	for (enum process r = PROC_LOADER; r <= PROC_COURIER && !p->stopping; r++)
 		if (p->child[r].restart_at && p->child[r].restart_at < until)
 			until = p->child[r].restart_at;
 	return until <= now ? 0 : (int)((until - now) / MS) + 1;

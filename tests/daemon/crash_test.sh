@@ -26,7 +26,8 @@ wait "$load"
 rc=$?
 is "$rc" 0 "no wrong answer, and quotes all the while"
 sed 's/^/# /' "$tmp/load"
-ok "roles were killed ($killed)" test "$killed" -ge $((kills / 2))
+# In a long run the parent waits longer and longer before it starts them again.
+ok "roles were killed ($killed)" test "$killed" -ge $((kills < 50 ? kills / 2 : 25))
 ok "the service is back" daemon_wait
 ok "with a quote" "$ask" quote "$tmp/quote"
 is "$("$bawn" daemon provision --json | grep -E 'key_made|qe_id')" "$before" "the key is the one there was"
