@@ -107,7 +107,7 @@ int cli_fail(const struct cli *c, const char *subject, const struct bawn_error *
 int cli_usage(const struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /*
  * The JSON document of this run, written to standard output when `run` has
- * returned, whatever its exit code. Empty so far.
+ * returned, whatever its exit code: empty so far, or as far as it was written.
  */
 struct json *cli_json(struct cli *c);
 

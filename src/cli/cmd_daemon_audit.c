@@ -301,8 +301,9 @@ static const struct cli_command tail = {
 struct search {
 	struct cli *c;
 	struct wire_match m; /* uid, gid, mrenclave, mrsigner, product, debug */
-	const char *event, *operation, *answer, *rule, *socket, *since, *until;
-	uint64_t found;
+	const char *event, *operation, *answer, *rule, *protocol, *socket, *since, *until;
+	bool by_pid;
+	uint64_t pid, found;
 };
 
 static bool is_text(struct cur text, const char *want)
@@ -324,7 +325,10 @@ static bool matches(const struct search *s, const struct authority_line *l)
 	const struct authority_subject subject = { .uid = (uint32_t)l->uid, .gid = (uint32_t)l->gid };
 
 	if (!is_text(l->event, s->event) || !is_text(l->operation, s->operation) ||
-	    !is_text(l->answer, s->answer) || !is_text(l->rule, s->rule) || !is_text(l->socket, s->socket))
+	    !is_text(l->answer, s->answer) || !is_text(l->rule, s->rule) || !is_text(l->socket, s->socket) ||
+	    !is_text(l->protocol, s->protocol))
+		return false;
+	if (s->by_pid && !(l->has_subject && l->pid == s->pid))
 		return false;
 	if ((s->since && against(l->time, s->since) < 0) || (s->until && against(l->time, s->until) > 0))
 		return false;
@@ -354,15 +358,56 @@ static bool value_of(const char *word, const char *key, const char **out)
 	return true;
 }
 
+static const char *protocol_name(unsigned i)
+{
+	return i ? "aesm" : "native";
+}
+
+/* A word that no line can have is a slip, and not the same as nothing found. */
+static int one_of(const struct cli *c, const char *word, const char *value,
+		  const char *(*name)(unsigned), unsigned names)
+{
+	for (unsigned i = 0; i < names; i++)
+		if (strcmp(value, name(i)) == 0)
+			return 0;
+	return cli_usage(c, "no line has that: %s", word);
+}
+
+/* The beginning of a time as lines have it. */
+static int a_time(const struct cli *c, const char *word, const char *value)
+{
+	static const char like[] = "0000-00-00T00:00:00.000000Z";
+	size_t n = strlen(value);
+
+	for (size_t i = 0; i < n; i++)
+		if (n >= sizeof(like) || (like[i] == '0' ? value[i] < '0' || value[i] > '9' : value[i] != like[i]))
+			return cli_usage(c, "not a time such as 2026-11-27T08:00, or its beginning: %s", word);
+	return 0;
+}
+
 static int search_word(struct search *s, const char *word)
 {
 	struct bawn_error e = { 0 };
+	const char *pid;
 
-	if (value_of(word, "event", &s->event) || value_of(word, "operation", &s->operation) ||
-	    value_of(word, "answer", &s->answer) || value_of(word, "rule", &s->rule) ||
-	    value_of(word, "socket", &s->socket) || value_of(word, "since", &s->since) ||
-	    value_of(word, "until", &s->until))
+	if (value_of(word, "event", &s->event))
+		return one_of(s->c, word, s->event, wire_audit_event_name, WIRE_AUDIT_EVENTS);
+	if (value_of(word, "operation", &s->operation))
+		return one_of(s->c, word, s->operation, wire_operation_name, WIRE_OPERATIONS);
+	if (value_of(word, "answer", &s->answer))
+		return one_of(s->c, word, s->answer, wire_code_name, WIRE_CODES);
+	if (value_of(word, "protocol", &s->protocol))
+		return one_of(s->c, word, s->protocol, protocol_name, 2);
+	if (value_of(word, "since", &s->since))
+		return a_time(s->c, word, s->since);
+	if (value_of(word, "until", &s->until))
+		return a_time(s->c, word, s->until);
+	if (value_of(word, "rule", &s->rule) || value_of(word, "socket", &s->socket))
 		return 0;
+	if (value_of(word, "pid", &pid)) {
+		s->by_pid = true;
+		return words_number(pid, strlen(pid), UINT32_MAX, &s->pid) ? 0 : cli_usage(s->c, "not a process's number: %s", word);
+	}
 	if (strncmp(word, "cgroup=", 7) == 0)
 		return cli_usage(s->c, "a line is not searched by its control group: %s", word);
 	if (authority_match_word(&s->m, word, &authority_system_names, &e))
@@ -399,9 +444,9 @@ static const struct cli_command search = {
 	.name = "search",
 	.summary = "print the lines that meet all conditions",
 	.operands = "CONDITION...",
-	.details = "Conditions: event=request, operation=quote, answer=denied, rule='line 12', socket=aesm,\n"
-		   "since=2026-11-27T08:00, until=2026-11, uid=, user=, gid=, group=, mrenclave=, mrsigner=,\n"
-		   "product=, svn=, debug=.\n"
+	.details = "Conditions: event=request, operation=quote, answer=denied, rule='line 12', protocol=aesm,\n"
+		   "socket=aesm, since=2026-11-27T08:00, until=2026-11, uid=, user=, gid=, group=, pid=,\n"
+		   "mrenclave=, mrsigner=, product=, svn=, debug=.\n"
 		   "Exit codes: 0 some lines were found, 3 none.",
 	.options = search_options,
 	.min = 1,
@@ -451,10 +496,12 @@ static int run_head(struct cli *c)
 	authority_anchor_encode(&a, bytes);
 	hex_encode(bytes, sizeof(bytes), hex);
 	if (cli_flag(c, "json")) {
-		json_open(cli_json(c), NULL, '{');
-		json_u64(cli_json(c), "count", a.count);
-		json_string(cli_json(c), "anchor", hex);
-		json_close(cli_json(c), '}');
+		struct json *j = cli_json(c);
+
+		json_open(j, NULL, '{');
+		json_u64(j, "count", a.count);
+		json_string(j, "anchor", hex);
+		json_close(j, '}');
 	} else {
 		puts(hex);
 	}

@@ -7,11 +7,10 @@
 #include <string.h>
 #include <time.h>
 
-#define WORDS                                                                                      \
+#define WORDS(operations)                                                                          \
 	"Words: uid=N[-N], user=NAME, gid=N[-N], group=NAME, cgroup=PATH, socket=NAME,\n"           \
 	"mrenclave=HEX, mrsigner=HEX, product=N, svn=N, debug=yes|no; all of them must hold.\n"     \
-	"OPERATIONS: quote, certify, launch, provision, collateral, status, administer, joined by\n" \
-	"commas, or any (all but administer)."
+	"OPERATIONS: quote, certify, launch, provision, collateral, status" operations "."
 
 /* ---- listing ---- */
 
@@ -230,7 +229,8 @@ const struct cli_command cmd_daemon_grant = {
 	.name = "grant",
 	.summary = "allow what the policy does not, until further notice",
 	.operands = "OPERATIONS [WORD...]",
-	.details = WORDS "\nIt holds at once and is kept across restarts. What no revocation can undo later is shown.",
+	.details = WORDS(", joined by commas,\nor any; administer is the policy's alone to give")
+		   "\nIt holds at once and is kept across restarts. What no revocation can undo later is shown.",
 	.options = grant_options,
 	.max = CLI_ANY,
 	.run = run_grant,
@@ -253,7 +253,7 @@ const struct cli_command cmd_daemon_revoke = {
 	.name = "revoke",
 	.summary = "refuse what the policy allows, at once",
 	.operands = "OPERATIONS [WORD...]",
-	.details = WORDS "\nIt reaches open connections and requests that wait, and is kept across restarts; what\n"
+	.details = WORDS(", administer,\njoined by commas, or any (all but administer)") "\nIt reaches open connections and requests that wait, and is kept across restarts; what\n"
 		   "it cannot reach is shown.",
 	.options = revoke_options,
 	.max = CLI_ANY,

@@ -33,18 +33,17 @@ static const char *file_of(const struct cli *c)
 }
 
 /* 0, or an exit code after saying why: a file that cannot be read is not one that is wrong. */
-static int load(struct cli *c, struct loaded *l)
+static int load(struct cli *c, struct loaded *l, struct bawn_error *e)
 {
-	struct bawn_error e = { 0 };
 	int rc;
 
 	*l = (struct loaded){ 0 };
-	if (io_read_file(file_of(c), AUTHORITY_TEXT_MAX, &l->text, &l->n, &e))
-		return cli_fail(c, NULL, &e);
-	rc = authority_policy_parse((const char *)l->text, l->n, &authority_system_names, &l->p, &e);
+	if (io_read_file(file_of(c), AUTHORITY_TEXT_MAX, &l->text, &l->n, e))
+		return cli_fail(c, NULL, e);
+	rc = authority_policy_parse((const char *)l->text, l->n, &authority_system_names, &l->p, e);
 	if (rc == 0)
 		return 0;
-	cli_fail(c, file_of(c), &e);
+	cli_fail(c, file_of(c), e);
 	return rc == BAWN_ERR_FORMAT ? POLICY_WRONG : CLI_FAILURE;
 }
 
@@ -97,6 +96,7 @@ static void check_json(const struct loaded *l, struct remarks *r)
 
 	json_open(j, NULL, '{');
 	json_string(j, "file", file_of(r->c));
+	json_bool(j, "understood", true);
 	json_bool(j, "lock", l->p->lock);
 	json_u64(j, "rules", l->p->rules);
 	json_open(j, "sections", '[');
@@ -117,14 +117,28 @@ static void check_json(const struct loaded *l, struct remarks *r)
 	json_close(j, '}');
 }
 
+static void wrong_json(struct cli *c, const struct bawn_error *e)
+{
+	struct json *j = cli_json(c);
+
+	json_open(j, NULL, '{');
+	json_string(j, "file", file_of(c));
+	json_bool(j, "understood", false);
+	json_string(j, "error", e->msg);
+	json_close(j, '}');
+}
+
 static int run_check(struct cli *c)
 {
+	struct bawn_error e = { 0 };
 	struct remarks r = { .c = c, .json = cli_flag(c, "json") ? cli_json(c) : NULL };
 	struct loaded l;
-	int rc = load(c, &l);
+	int rc = load(c, &l, &e);
 
 	if (rc == 0 && r.json) {
 		check_json(&l, &r);
+	} else if (r.json) {
+		wrong_json(c, &e);
 	} else if (rc == 0) {
 		authority_policy_remarks(l.p, remark, &r);
 		printf("%s: %u rules in %u sections%s\n", file_of(c), l.p->rules, l.p->sections,
@@ -423,6 +437,7 @@ static int run_test(struct cli *c)
 {
 	bool service = cli_flag(c, "service");
 	struct judge by = { 0 };
+	struct bawn_error e = { 0 };
 	struct asked a;
 	int rc;
 
@@ -434,7 +449,7 @@ static int run_test(struct cli *c)
 	if (rc == 0 && service)
 		rc = cli_service(c, &by.client);
 	if (rc == 0 && !service) {
-		rc = load(c, &by.l);
+		rc = load(c, &by.l, &e);
 		if (rc == POLICY_WRONG) /* 3 is "refused" here */
 			rc = CLI_FAILURE;
 	}

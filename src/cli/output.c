@@ -115,6 +115,7 @@ int cli_usage(const struct cli *c, const char *fmt, ...)
 
 struct json *cli_json(struct cli *c)
 {
-	json_init(&c->json, &c->out);
+	if (!c->json.out)
+		json_init(&c->json, &c->out);
 	return &c->json;
 }

@@ -14,7 +14,10 @@ static void remark(void *arg, unsigned line, const char *text)
 {
 	const struct remarks *r = arg;
 
-	fprintf(stderr, "bawnd: %s, line %u: %s\n", r->path, line, text);
+	if (line)
+		fprintf(stderr, "bawnd: %s, line %u: %s\n", r->path, line, text);
+	else
+		fprintf(stderr, "bawnd: %s: %s\n", r->path, text);
 	++*r->count;
 }
 

@@ -26,7 +26,11 @@ exits 4 "... counts if one is strict" "$bawn" daemon policy check --strict "$tmp
 sed 's/allow quote/permit quote/' "$tmp/policy" >"$tmp/wrong"
 exits 3 "a policy that is not understood" "$bawn" daemon policy check "$tmp/wrong"
 like "$out" 'line 5: not a word that a policy knows: permit' "... and where"
+like "$("$bawn" daemon policy check --json "$tmp/wrong" 2>/dev/null | python3 -c 'import json,sys; d=json.load(sys.stdin); print(d["understood"], d["error"])')" \
+	'^False line 5: ' "... as JSON"
 exits 1 "a policy that is not there" "$bawn" daemon policy check "$tmp/none"
+like "$("$bawn" daemon policy check --json "$tmp/none" 2>/dev/null | python3 -c 'import json,sys; d=json.load(sys.stdin); print(d["understood"], d["error"])')" \
+	'^False .*no such file' "... as JSON"
 exits 1 "a policy that is a directory" "$bawn" daemon policy check "$tmp"
 
 exits 0 "what a member of the group gets" "$bawn" daemon policy test "$tmp/policy" quote uid=1 gid=4242
@@ -89,11 +93,19 @@ is "$(numbers mrsigner=bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
 is "$(numbers event=begin)" "1" "by event"
 is "$(numbers 'rule=line 12' operation=status)" "9 16" "by rule"
 exits 3 "nothing is found" "$bawn" daemon audit search --dir "$tmp/log" uid=5
-exits 64 "a condition that there is not" "$bawn" daemon audit search --dir "$tmp/log" pid=5
+is "$(numbers pid=77 operation=quote answer=denied)" "17" "by process"
+exits 3 "another process" "$bawn" daemon audit search --dir "$tmp/log" pid=78
+is "$(numbers protocol=native operation=quote)" "3 10 17" "by protocol"
+exits 3 "the other protocol" "$bawn" daemon audit search --dir "$tmp/log" protocol=aesm
+for slip in exe=/bin/a event=bogus answer=nosuch operation=fly protocol=http pid=x since=yesterday until=2026-11-27T08:00:00.000000Z1; do
+	exits 64 "a slip: $slip" "$bawn" daemon audit search --dir "$tmp/log" "$slip"
+done
 exits 64 "no condition" "$bawn" daemon audit search --dir "$tmp/log"
 
 exits 0 "its head" "$bawn" daemon audit head --dir "$tmp/log"
 anchor=$out
+exits 0 "... as JSON" "$bawn" daemon audit head --json --dir "$tmp/log"
+is "$(printf '%s' "$out" | python3 -c 'import json,sys; d=json.load(sys.stdin); print(d["count"], len(d["anchor"]))')" "21 128" "... is whole"
 ok "the log goes on" "$log" "$tmp/log" 5
 exits 0 "and has what was noted" "$bawn" daemon audit verify --dir "$tmp/log" --anchor "$anchor"
 exits 64 "a head that is none" "$bawn" daemon audit verify --dir "$tmp/log" --anchor 00

@@ -5,6 +5,10 @@
 daemon_setup
 daemon_policy "deny any uid=4242" "deny status gid=6000" "[native]" "allow status uid=0-4000000" "allow quote uid=$uid rate=100/s" \
 	"allow administer uid=$uid" "[aesm]"
+printf '[native]\nallow status\n' >"$tmp/quiet"
+sed "s|^policy = .*|policy = $tmp/quiet|" "$tmp/bawnd.conf" >"$tmp/quiet.conf"
+out=$("$BUILD/bawnd" --config "$tmp/quiet.conf" --check-config 2>&1)
+like "$out" "$tmp/quiet: nobody may administer" "a remark on all of a policy"
 starts "it starts"
 
 # ---- the policy in force ----
@@ -65,6 +69,8 @@ for _ in $(seq 60); do
 	sleep 0.1
 done
 ok "the service tells its head" test -n "$anchor"
+like "$("$bawn" daemon audit head --service --json | python3 -c 'import json,sys; d=json.load(sys.stdin); print(d["count"], d["anchor"])')" \
+	'^[1-9][0-9]* [0-9a-f]{128}$' "... as JSON"
 
 # Somebody cuts off the end, and the log's own record of it.
 rm -rf "$tmp/copy"
