@@ -355,7 +355,10 @@ void aesm_serve(struct vault *v, struct job *j)
 		serve_register(v, j);
 		break;
 	default:
-		/* InitQuote, GetQuote, attestation errors: Intel's EPID servers are needed, and gone. */
-		answer_error(j, AESM_ERR_UNAVAILABLE);
+		/*
+		 * InitQuote, GetQuote, attestation errors: Intel's EPID servers are needed,
+		 * and gone. For good, so not by "unavailable", at which clients try again.
+		 */
+		answer_error(j, AESM_ERR_INTERFACE);
 	}
 }

@@ -168,10 +168,10 @@ def quotes(target, ours, other):
 
 
 def the_rest():
-    code(1, 30, "InitQuote, of EPID")
-    code(2, 30, "GetQuote, of EPID", report=bytes(432), quote_type=0, spid=bytes(16), buf_size=2000)
-    code(4, 30, "ReportAttestationError", platform_info=bytes(101), attestation_error_code=1, update_info_size=64)
-    code(18, 30, "CheckUpdateStatus", update_info_size=64, config=0)
+    code(1, 40, "InitQuote, of EPID")
+    code(2, 40, "GetQuote, of EPID", report=bytes(432), quote_type=0, spid=bytes(16), buf_size=2000)
+    code(4, 40, "ReportAttestationError", platform_info=bytes(101), attestation_error_code=1, update_info_size=64)
+    code(18, 40, "CheckUpdateStatus", update_info_size=64, config=0)
     a = call(12)
     ok(a.errorCode == 0 and a.x_group_id == 0, "the extended group is 0")
     code(10, 40, "GetWhiteListSize")
