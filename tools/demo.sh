@@ -88,6 +88,10 @@ END
 mkdir "$dir/service"
 chmod 711 "$dir"
 cp -R "$BAWN_PLATFORM" "$dir/service/platform"
+# What the fab publishes, for everybody; its keys stay where they are.
+mkdir "$dir/service/fab"
+cp -R "$dir/fab/pck" "$dir/fab/collateral" "$dir/fab/root_ca.pem" "$dir/service/fab"
+chmod -R a+rX "$dir/service/fab"
 cat >"$dir/service/policy" <<END
 [native]
 allow status,quote,collateral,administer uid=$(id -u)
@@ -101,13 +105,12 @@ audit = $dir/service/audit
 policy = $dir/service/policy
 provision-enclave = $(realpath "$BUILD")/enclaves/provision.signed.so
 quote-enclave = $(realpath "$BUILD")/enclaves/quote.signed.so
-collateral = directory $dir/fab
+collateral = directory $dir/service/fab
 END
 	# Started by root, each role has a user of its own.
 	if [ "$(id -u)" = 0 ]; then
 		printf '%s\n' "gate-user = 61001" "vault-user = 61002" "courier-user = 61003"
 		chown -R 61002 "$dir/service/platform"
-		chmod -R a+rX "$dir/fab"
 	fi
 	cat <<END
 [socket native]

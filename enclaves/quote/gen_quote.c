@@ -47,6 +47,21 @@ struct certification {
 };
 _Static_assert(sizeof(((struct certification *)0)->own) == 404, "certification data of type 3");
 
+/* What there is of a platform's id has one size each: the id, or a cipher of it, CPUSVN, PCESVN, PCEID. */
+static bool size_good(uint16_t type, uint32_t size)
+{
+	switch (type) {
+	case AE_CERTIFIED_PPID_CLEAR:
+		return size == 16 + 20;
+	case AE_CERTIFIED_PPID_RSA2048:
+		return size == 256 + 20;
+	case AE_CERTIFIED_PPID_RSA3072:
+		return size == 384 + 20;
+	default:
+		return size <= AE_CERTIFICATION_MAX;
+	}
+}
+
 static uint32_t read_certification(const struct ae_ms_quote *a, const struct quote_blob *b,
 				   struct certification *c)
 {
@@ -70,7 +85,7 @@ static uint32_t read_certification(const struct ae_ms_quote *a, const struct quo
 	    !bawn_outside(a->certification, a->certification_size) ||
 	    !bawn_copy_in(&head, a->certification, sizeof(head)) ||
 	    head.type < AE_CERTIFIED_PPID_CLEAR || head.type > AE_CERTIFIED_PCK_CHAIN ||
-	    head.size > AE_CERTIFICATION_MAX || head.size != a->certification_size - sizeof(head))
+	    !size_good(head.type, head.size) || head.size != a->certification_size - sizeof(head))
 		return AE_QE_ERROR_INVALID_PARAMETER;
 	c->host = a->certification + sizeof(head); /* no overflow: all of it is outside */
 	c->type = head.type;

@@ -111,6 +111,13 @@ int cli_usage(const struct cli *c, const char *fmt, ...) __attribute__((format(p
  */
 struct json *cli_json(struct cli *c);
 
+/* ---- what comes out ---- */
+
+/* The file of --output; NULL for standard output, by "-" or without the option. */
+const char *cli_output(const struct cli *c);
+/* Bytes to --output: CLI_OK, or CLI_FAILURE after saying so. Not to standard output if that has the JSON document. */
+int cli_deliver(struct cli *c, const void *p, size_t n);
+
 /* ---- the frame's own ---- */
 
 /* All subcommands, NULL-terminated. */

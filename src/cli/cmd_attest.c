@@ -161,30 +161,15 @@ static int get_report(struct cli *c, const struct maker *m, const uint8_t data[6
 
 /* ---- what comes of it ---- */
 
-/* The file of --output; NULL for standard output. */
-static const char *output_file(const struct cli *c)
-{
-	const char *output = cli_value(c, "output");
-
-	return output && strcmp(output, "-") != 0 ? output : NULL;
-}
-
 static int deliver(struct cli *c, const struct maker *m, const uint8_t *quote, size_t n)
 {
-	const char *output = output_file(c);
+	const char *output = cli_output(c);
 	struct bawn_sgx_report report;
-	struct bawn_error e = { 0 };
+	int rc = cli_deliver(c, quote, n);
 	struct json *j;
 
-	if (output && io_write_file(output, quote, n, 0644, &e))
-		return cli_fail(c, output, &e);
-	if (!cli_flag(c, "json")) {
-		if (!output && fwrite(quote, 1, n, stdout) != n) {
-			cli_warn(c, NULL, "cannot write to standard output");
-			return CLI_FAILURE;
-		}
-		return CLI_OK;
-	}
+	if (rc || !cli_flag(c, "json"))
+		return rc;
 	attest_report_read(quote + ATTEST_QUOTE_HEADER, &report);
 	j = cli_json(c);
 	json_open(j, NULL, '{');
@@ -292,7 +277,7 @@ static int run(struct cli *c)
 		return cli_usage(c, "--pck-request needs --ppid-key: whom is the platform's id to be encrypted to?");
 	if (request && maker_by_service(c))
 		return cli_usage(c, "bawnd gets its certificates itself: no --pck-request");
-	if (!target && !request && !output_file(c) && !cli_flag(c, "json") && isatty(STDOUT_FILENO))
+	if (!target && !request && !cli_output(c) && !cli_flag(c, "json") && isatty(STDOUT_FILENO))
 		return cli_usage(c, "a quote is no text for a terminal: give -o FILE");
 	rc = report_data(c, data);
 	if (rc)

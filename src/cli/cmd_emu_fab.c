@@ -104,8 +104,8 @@ static void certificates_json(struct json *j, const struct fab *f)
 		json_u64(j, "pcesvn", k->pcesvn);
 		show_time(j, "valid_from", k->from);
 		show_time(j, "valid_until", k->until);
-		if (k->revoked)
-			show_time(j, "revoked", k->revoked);
+		if (k->revoked.is)
+			show_time(j, "revoked", k->revoked.since);
 		json_string(j, "chain", name);
 		json_close(j, '}');
 	}
@@ -136,7 +136,7 @@ static int show_json(struct json *j, const struct fab *f, struct bawn_error *e)
 	for (int i = 0; i < FAB_AUTHORITIES; i++) {
 		static const char *const revoked[] = { "root_revoked", "pck_ca_revoked", "tcb_signer_revoked" };
 
-		json_bool(j, revoked[i], f->revoked[i] != 0);
+		json_bool(j, revoked[i], f->revoked[i].is);
 	}
 	emu_fab_levels_json(j, f);
 	certificates_json(j, f);
@@ -156,7 +156,7 @@ static void certificates_text(const struct fab *f)
 		attest_time_format(k->until, date);
 		fab_chain_name(f, k, name);
 		printf("  certificate      %s, until %.10s%s\n    %s\n", serial, date,
-		       k->revoked ? ", REVOKED" : "", name);
+		       k->revoked.is ? ", REVOKED" : "", name);
 	}
 }
 
@@ -178,7 +178,7 @@ static void show_text(const struct fab *f)
 	printf("  quoting enclave  %s\n",
 	       ct_is_zero(f->qe.mrsigner, 32) ? "not told yet: bawn emu fab vouch --qe" : hex);
 	for (int i = 0; i < FAB_AUTHORITIES; i++)
-		if (f->revoked[i])
+		if (f->revoked[i].is)
 			printf("  REVOKED          its %s\n", who[i]);
 	emu_fab_levels_text(f);
 	certificates_text(f);
@@ -435,7 +435,7 @@ static const struct cli_option revoke_options[] = {
 	FAB_OPT_DATES, CLI_OPT_JSON, { 0 }
 };
 
-static int revoke_one(struct cli *c, struct fab *f, const char *text, int64_t when)
+static int revoke_one(struct cli *c, struct fab *f, const char *text, struct fab_revocation when)
 {
 	uint8_t serial[FAB_SERIAL];
 
@@ -455,7 +455,7 @@ static int run_revoke(struct cli *c)
 	const char *const own[FAB_AUTHORITIES] = { "root", "pck-ca", "tcb-signer" };
 	struct fab_dates dates;
 	struct fab *f;
-	int64_t when;
+	struct fab_revocation when;
 	bool any = c->argc > 0;
 	int rc;
 
@@ -466,7 +466,7 @@ static int run_revoke(struct cli *c)
 	rc = emu_fab_begin(c, EMU_FAB_COLLATERAL_DAYS, &dates, &f);
 	if (rc)
 		return rc;
-	when = cli_flag(c, "lift") ? 0 : dates.from;
+	when = (struct fab_revocation){ .is = !cli_flag(c, "lift"), .since = dates.from };
 	for (unsigned i = 0; i < c->argc && rc == 0; i++)
 		rc = revoke_one(c, f, c->argv[i], when);
 	for (int i = 0; i < FAB_AUTHORITIES; i++)

@@ -25,7 +25,7 @@ static const struct cli_option create_options[] = {
 	{ .name = "list-version", .value = "N", .help = "of the list: a launch enclave takes only a higher one than it has" },
 	{ .name = "product", .value = "N", .help = "ISVPRODID of the launch enclave it is for (default: 32)" },
 	{ .name = "any", .help = "every signer may launch" },
-	{ .name = "output", .value = "FILE", .letter = 'o', .help = "where the list goes" },
+	{ .name = "output", .value = "FILE", .letter = 'o', .help = "where the list goes; -: standard output" },
 	CLI_OPT_JSON,
 	{ 0 }
 };
@@ -101,8 +101,8 @@ static int write_list(struct cli *c, const struct ae_white_list *list, const uin
 	buf_init(&out, AE_WHITE_LIST_MAX);
 	if (ae_white_list_sign(list, root, provider, &out, &e) || ae_white_list_parse(out.p, out.n, &made, &e))
 		rc = cli_fail(c, NULL, &e);
-	else if (io_write_file(cli_value(c, "output"), out.p, out.n, 0644, &e))
-		rc = cli_fail(c, cli_value(c, "output"), &e);
+	else
+		rc = cli_deliver(c, out.p, out.n);
 	if (rc == 0 && cli_flag(c, "json")) {
 		s.json = cli_json(c);
 		json_open(s.json, NULL, '{');
@@ -120,6 +120,8 @@ static int read_keys(struct cli *c, uint8_t root[32], uint8_t provider[32])
 
 	if (!cli_value(c, "root-key") || !cli_value(c, "output") || !cli_value(c, "list-version"))
 		return cli_usage(c, "--root-key, --list-version and -o must be given");
+	if (cli_flag(c, "json") && !cli_output(c))
+		return cli_usage(c, "with --json the list has to go to a file: -o FILE");
 	rc = read_key(c, cli_value(c, "root-key"), root);
 	if (rc == 0 && other)
 		rc = read_key(c, other, provider);
@@ -213,8 +215,14 @@ static int show_list(struct cli *c, const uint8_t *file, size_t n)
 
 	if (rc)
 		return rc;
-	if (ae_white_list_parse(file, n, &list, &e))
+	if (ae_white_list_parse(file, n, &list, &e)) {
+		if (s.json) {
+			json_open(s.json, NULL, '{');
+			json_string(s.json, "error", e.msg);
+			json_close(s.json, '}');
+		}
 		return cli_fail(c, c->argv[0], &e);
+	}
 	if (root)
 		holds = ae_white_list_verify(file, n, xy, &e) == 0;
 	if (s.json)
@@ -271,7 +279,7 @@ static const struct cli_option token_options[] = {
 	CLI_OPT_DEVICE,
 	CLI_OPT_PLATFORM,
 	{ .name = "allow-development", .help = "hardware: take a launch enclave that a development key signed" },
-	{ .name = "output", .value = "FILE", .letter = 'o', .help = "where the token goes" },
+	{ .name = "output", .value = "FILE", .letter = 'o', .help = "where the token goes; -: standard output" },
 	CLI_OPT_JSON,
 	{ 0 }
 };
@@ -315,7 +323,6 @@ static int print_token(struct cli *c, const struct ae_identity *who, const struc
 /* The launch enclave is loaded, and asked. */
 static int ask(struct cli *c, struct ae_desk *desk, const struct ae_source *source)
 {
-	const char *output = cli_value(c, "output");
 	struct bawn_enclave_info le;
 	struct isa_einittoken token;
 	struct ae_identity who;
@@ -331,9 +338,8 @@ static int ask(struct cli *c, struct ae_desk *desk, const struct ae_source *sour
 		return rc;
 	if (ae_desk_enclave(desk, AE_LAUNCH, &le, &e) || ae_desk_token(desk, &who, &token, &e))
 		return cli_fail(c, c->argv[0], &e);
-	if (output && io_write_file(output, &token, sizeof(token), 0644, &e))
-		return cli_fail(c, output, &e);
-	return cli_flag(c, "json") ? print_token(c, &who, &token, le.emulated) : CLI_OK;
+	rc = cli_deliver(c, &token, sizeof(token));
+	return rc == CLI_OK && cli_flag(c, "json") ? print_token(c, &who, &token, le.emulated) : rc;
 }
 
 /* The SIGSTRUCT that an option names, malloc'd; NULL without the option. */

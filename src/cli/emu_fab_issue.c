@@ -39,17 +39,12 @@ static void result_json(struct json *j, const struct fab *f, const struct fab_ce
 /* The chain to --output, or to standard output unless there is JSON. */
 static int deliver(struct cli *c, const struct fab *f, const struct fab_certificate *k, struct buf *chain)
 {
-	const char *output = cli_value(c, "output");
-	struct bawn_error e = { 0 };
+	int rc = cli_deliver(c, chain->p, chain->n);
 
-	if (output && strcmp(output, "-") != 0 && io_write_file(output, chain->p, chain->n, 0644, &e))
-		return cli_fail(c, NULL, &e);
 	buf_add(chain, "", 1);
-	if (cli_flag(c, "json"))
+	if (rc == CLI_OK && cli_flag(c, "json"))
 		result_json(cli_json(c), f, k, chain);
-	else if (!output || strcmp(output, "-") == 0)
-		fputs((const char *)chain->p, stdout);
-	return CLI_OK;
+	return rc;
 }
 
 /* Issue, save, deliver; closes the fab. */

@@ -113,6 +113,28 @@ int cli_usage(const struct cli *c, const char *fmt, ...)
 	return CLI_USAGE;
 }
 
+const char *cli_output(const struct cli *c)
+{
+	const char *output = cli_value(c, "output");
+
+	return output && strcmp(output, "-") != 0 ? output : NULL;
+}
+
+int cli_deliver(struct cli *c, const void *p, size_t n)
+{
+	const char *output = cli_output(c);
+	struct bawn_error e = { 0 };
+
+	if (output)
+		return io_write_file(output, p, n, 0644, &e) ? cli_fail(c, output, &e) : CLI_OK;
+	if (cli_flag(c, "json"))
+		return CLI_OK;
+	if (fwrite(p, 1, n, stdout) == n && fflush(stdout) == 0)
+		return CLI_OK;
+	cli_warn(c, NULL, "cannot write to standard output");
+	return CLI_FAILURE;
+}
+
 struct json *cli_json(struct cli *c)
 {
 	if (!c->json.out)

@@ -104,6 +104,11 @@ struct fab_platform {
 	bool dynamic_platform, cached_keys, smt;
 };
 
+struct fab_revocation {
+	bool is;
+	int64_t since; /* any instant, 1970 too */
+};
+
 #define FAB_SERIAL 16
 struct fab_certificate {
 	uint8_t serial[FAB_SERIAL];
@@ -111,7 +116,7 @@ struct fab_certificate {
 	uint8_t cpusvn[16];
 	uint16_t pcesvn;
 	int64_t from, until;
-	int64_t revoked; /* since when; 0: it is not */
+	struct fab_revocation revoked;
 };
 
 enum fab_authority { FAB_ROOT, FAB_PCK_CA, FAB_TCB_SIGNER, FAB_AUTHORITIES };
@@ -128,7 +133,7 @@ struct fab {
 	struct fab_key key[FAB_AUTHORITIES];
 	uint8_t serial[FAB_AUTHORITIES][FAB_SERIAL];
 	/* what changes */
-	int64_t revoked[FAB_AUTHORITIES];
+	struct fab_revocation revoked[FAB_AUTHORITIES];
 	uint64_t crl_number;
 	uint32_t evaluation; /* tcbEvaluationDataNumber of the standard set; the early one's is one more */
 	uint8_t pce_mrsigner[32]; /* of the PCE on platforms to come; zero: not told yet */
@@ -206,7 +211,8 @@ int fab_ppid_key(const struct fab *f, uint8_t key[AE_PEK_BYTES], struct bawn_err
  * set, that the TCB reaches, as a PCS gives it; with `raw`, for just this TCB.
  * It is the one there is, if that holds at dates->now and neither `anew` nor
  * other dates are asked for. *number is its record's; the chain (leaf, CA,
- * root, PEM) is appended, and kept in the folder pck. BAWN_ERR_NOT_FOUND if the
+ * root, PEM) is appended, and kept in the folder pck. A new one is on record,
+ * the fab saved, before it is made. BAWN_ERR_NOT_FOUND if the
  * TCB is below every level.
  */
 struct fab_issue {

@@ -8,7 +8,8 @@
 enum fab_kind {
 	FAB_HEX,    /* size bytes */
 	FAB_NUMBER, /* uint8_t to uint64_t, by size */
-	FAB_TIME,   /* int64_t; 0 is an empty text */
+	FAB_TIME,   /* int64_t */
+	FAB_SINCE,  /* struct fab_revocation; an empty text if it is none */
 	FAB_BOOL,
 	FAB_TEXT,   /* char[size], plain ASCII */
 	FAB_STATUS, /* uint8_t, enum bawn_tcb_status */

@@ -245,7 +245,7 @@ static bool find_record(const struct fab *f, const struct fab_certificate *like,
 	for (uint32_t i = f->certificate_count; i--;) {
 		const struct fab_certificate *c = &f->certificate[i];
 
-		if (c->platform == like->platform && c->pcesvn == like->pcesvn && !c->revoked &&
+		if (c->platform == like->platform && c->pcesvn == like->pcesvn && !c->revoked.is &&
 		    memcmp(c->cpusvn, like->cpusvn, 16) == 0 && c->from <= now && now <= c->until) {
 			*number = i;
 			return true;
@@ -277,11 +277,11 @@ int fab_issue(struct fab *f, const struct fab_issue *o, uint32_t *number, struct
 		return err_set(e, BAWN_ERR_USAGE, "this fab has issued %d certificates: make another fab",
 			       FAB_CERTIFICATES_MAX);
 	rc = fab_random_serial(c.serial, e);
-	if (rc == 0)
-		rc = write_chain(f, &c, chain, e);
 	if (rc)
 		return rc;
+	/* On record before it exists: what the fab does not know of it could never revoke. */
 	*number = f->certificate_count;
 	f->certificate[f->certificate_count++] = c;
-	return 0;
+	rc = fab_save(f, e);
+	return rc ? rc : write_chain(f, &c, chain, e);
 }

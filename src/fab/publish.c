@@ -131,17 +131,17 @@ static bool find_revoked(const struct revoked *r, size_t i, const uint8_t **seri
 
 	if (r->issuer == FAB_ROOT) {
 		for (int k = 0; k < FAB_AUTHORITIES; k++)
-			if (f->revoked[k] && i-- == 0) {
+			if (f->revoked[k].is && i-- == 0) {
 				*serial = f->serial[k];
-				*since = f->revoked[k];
+				*since = f->revoked[k].since;
 				return true;
 			}
 		return false;
 	}
 	for (uint32_t k = 0; k < f->certificate_count; k++)
-		if (f->certificate[k].revoked && i-- == 0) {
+		if (f->certificate[k].revoked.is && i-- == 0) {
 			*serial = f->certificate[k].serial;
-			*since = f->certificate[k].revoked;
+			*since = f->certificate[k].revoked.since;
 			return true;
 		}
 	return false;

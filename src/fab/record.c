@@ -14,14 +14,20 @@ static uint64_t number(const void *p, size_t size)
 	return v;
 }
 
-static void write_time(struct json *j, const char *key, const void *p)
+static void write_time(struct json *j, const char *key, int64_t t)
 {
 	char text[21];
-	int64_t t;
 
-	memcpy(&t, p, sizeof(t));
 	attest_time_format(t, text);
-	json_string(j, key, t ? text : "");
+	json_string(j, key, text);
+}
+
+static void write_since(struct json *j, const char *key, const struct fab_revocation *r)
+{
+	if (r->is)
+		write_time(j, key, r->since);
+	else
+		json_string(j, key, "");
 }
 
 static void write_member(struct json *j, const struct fab_member *m, const void *from)
@@ -37,7 +43,10 @@ static void write_member(struct json *j, const struct fab_member *m, const void 
 		json_u64(j, m->name, number(p, m->size));
 		break;
 	case FAB_TIME:
-		write_time(j, m->name, p);
+		write_time(j, m->name, *(const int64_t *)(const void *)p);
+		break;
+	case FAB_SINCE:
+		write_since(j, m->name, (const struct fab_revocation *)(const void *)p);
 		break;
 	case FAB_BOOL:
 		json_bool(j, m->name, *(const bool *)p);
@@ -88,16 +97,26 @@ static bool read_number(struct jread *r, void *p, size_t size)
 	return true;
 }
 
-static bool read_time(struct jread *r, void *p)
+static bool read_since(struct jread *r, struct fab_revocation *out)
 {
 	struct cur s;
-	int64_t t = 0;
 
 	if (!jread_string(r, &s))
 		return false;
-	if (s.n && (!attest_time_iso((const char *)s.p, s.n, &t) || t == 0))
+	*out = (struct fab_revocation){ .is = s.n != 0 };
+	if (s.n && !attest_time_iso((const char *)s.p, s.n, &out->since))
 		return jread_fail(r, "not a date such as 2026-08-13T10:45:38Z");
-	memcpy(p, &t, sizeof(t));
+	return true;
+}
+
+/* An empty text is what 1970 was written as once. */
+static bool read_time(struct jread *r, int64_t *out)
+{
+	struct fab_revocation t;
+
+	if (!read_since(r, &t))
+		return false;
+	*out = t.since;
 	return true;
 }
 
@@ -168,7 +187,9 @@ static bool read_member(struct jread *r, const struct fab_member *m, void *to)
 	case FAB_NUMBER:
 		return read_number(r, p, m->size);
 	case FAB_TIME:
-		return read_time(r, p);
+		return read_time(r, (int64_t *)(void *)p);
+	case FAB_SINCE:
+		return read_since(r, (struct fab_revocation *)(void *)p);
 	case FAB_BOOL:
 		return jread_bool(r, (bool *)p);
 	case FAB_TEXT:

@@ -56,7 +56,7 @@ static const struct fab_member certificate_members[] = {
 	{ "pcesvn", FAB_NUMBER, AT(fab_certificate, pcesvn) },
 	{ "from", FAB_TIME, AT(fab_certificate, from) },
 	{ "until", FAB_TIME, AT(fab_certificate, until) },
-	{ "revoked", FAB_TIME, AT(fab_certificate, revoked) },
+	{ "revoked", FAB_SINCE, AT(fab_certificate, revoked) },
 };
 TABLE(certificate_table, certificate_members);
 
@@ -72,9 +72,9 @@ static const struct fab_member fab_members[] = {
 	{ "root_serial", FAB_HEX, AT(fab, serial[FAB_ROOT]) },
 	{ "pck_ca_serial", FAB_HEX, AT(fab, serial[FAB_PCK_CA]) },
 	{ "tcb_signer_serial", FAB_HEX, AT(fab, serial[FAB_TCB_SIGNER]) },
-	{ "root_revoked", FAB_TIME, AT(fab, revoked[FAB_ROOT]) },
-	{ "pck_ca_revoked", FAB_TIME, AT(fab, revoked[FAB_PCK_CA]) },
-	{ "tcb_signer_revoked", FAB_TIME, AT(fab, revoked[FAB_TCB_SIGNER]) },
+	{ "root_revoked", FAB_SINCE, AT(fab, revoked[FAB_ROOT]) },
+	{ "pck_ca_revoked", FAB_SINCE, AT(fab, revoked[FAB_PCK_CA]) },
+	{ "tcb_signer_revoked", FAB_SINCE, AT(fab, revoked[FAB_TCB_SIGNER]) },
 	{ "crl_number", FAB_NUMBER, AT(fab, crl_number) },
 	{ "evaluation", FAB_NUMBER, AT(fab, evaluation) },
 	{ "pce_mrsigner", FAB_HEX, AT(fab, pce_mrsigner) },

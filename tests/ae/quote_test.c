@@ -403,6 +403,10 @@ static void test_arguments(struct world *w)
 	ASK(AE_QE_ERROR_INVALID_PARAMETER, "certification data without its header");
 	ms.certification = w->qe_info.base - 6;
 	ASK(AE_QE_ERROR_INVALID_PARAMETER, "certification data of the enclave's");
+	ms.certification = (uintptr_t)certification;
+	ms.certification_size = sizeof(certification);
+	for (certification[0] = 1; certification[0] <= 3; certification[0]++)
+		ASK(AE_QE_ERROR_INVALID_PARAMETER, "a platform's id of another size");
 	certification[0] = 6;
 	ASK(AE_QE_ERROR_INVALID_PARAMETER, "type 6");
 	certification[0] = 0;

@@ -135,6 +135,18 @@ serial=$("$bawn" emu fab issue --json | sed -n 's/^  "serial": "\(.*\)",/\1/p')
 ok "the certificate is revoked" "$bawn" emu fab revoke "$serial"
 refused 4 pck-revoked "its quotes are not genuine"
 ok "which is lifted" "$bawn" emu fab revoke --lift "$serial"
+ok "it is revoked since the beginning of 1970" \
+	"$bawn" emu fab revoke --from 1970-01-01T00:00:00Z --until 2045-01-01T00:00:00Z "$serial"
+like "$("$bawn" emu fab show --json)" '"revoked": "1970-01-01T00:00:00Z"' "that is an instant like others"
+refused 4 pck-revoked "and its quotes are not genuine"
+ok "which is lifted" "$bawn" emu fab revoke --lift "$serial"
+issued=$("$bawn" emu fab show --json | grep -c '"serial"')
+mv "$BAWN_FAB/pck" "$BAWN_FAB/away"
+: >"$BAWN_FAB/pck"
+exits 1 "where a certificate cannot be written there is none" "$bawn" emu fab issue --anew
+rm "$BAWN_FAB/pck"
+mv "$BAWN_FAB/away" "$BAWN_FAB/pck"
+is "$("$bawn" emu fab show --json | grep -c '"serial"')" "$((issued + 1))" "... but it is on record, should it exist after all"
 judged 0 UpToDate "then they are again"
 ok "the CA is revoked" "$bawn" emu fab revoke --pck-ca
 refused 4 pck-revoked "so are its certificates' quotes"

@@ -52,7 +52,7 @@ static struct fab *full(void)
 	buf_init(&chain, 65536);
 	is_int(fab_register(f, &p, pce, NULL, &i.platform, NULL), 0, "a platform is registered");
 	is_int(fab_issue(f, &i, &n, &chain, NULL), 0, "and gets a certificate");
-	f->certificate[n].revoked = NOW;
+	f->certificate[n].revoked = (struct fab_revocation){ true, NOW };
 	buf_free(&chain);
 	return f;
 }
@@ -352,10 +352,10 @@ static void test_issue(void)
 	fab_issue(f, &i, &number, &chain, NULL);
 	ok(f->certificate_count == 2, "unless it has ended");
 	i.dates.now = NOW;
-	f->certificate[0].revoked = f->certificate[1].revoked = NOW;
+	f->certificate[0].revoked = f->certificate[1].revoked = (struct fab_revocation){ true, 0 };
 	buf_free(&chain);
 	fab_issue(f, &i, &number, &chain, NULL);
-	ok(f->certificate_count == 3 && !f->certificate[number].revoked, "or is revoked");
+	ok(f->certificate_count == 3 && !f->certificate[number].revoked.is, "or is revoked");
 	i.raw = true;
 	buf_free(&chain);
 	fab_issue(f, &i, &number, &chain, NULL);

@@ -40,6 +40,20 @@ ok "gives it" "$bawn" launch token --white-list "$tmp/any" --white-list "$tmp/pr
 	"$enclaves/provision.signed.so"
 ok "to those named" "$bawn" load --token "$tmp/token" "$enclaves/provision.signed.so"
 
+# to standard output
+"$bawn" launch token --white-list "$tmp/list" -o - "$enclaves/witness.signed.so" >"$tmp/token.out"
+"$bawn" launch whitelist create --root-key "$root.pem" --list-version 1 --any -o - >"$tmp/list.out"
+is "$(stat -c %s "$tmp/token.out")" 304 "a token to standard output"
+ok "is one" "$bawn" load --token "$tmp/token.out" "$enclaves/witness.signed.so"
+ok "a list to standard output" "$bawn" launch whitelist show "$tmp/list.out"
+ok "no file is named -" test ! -e ./-
+exits 64 "not beside a JSON document" "$bawn" launch whitelist create --root-key "$root.pem" --list-version 1 \
+	--any --json -o -
+
+head -c 100 "$tmp/list" >"$tmp/half"
+exits 1 "half a list is none" "$bawn" launch whitelist show --json "$tmp/half"
+like "$("$bawn" launch whitelist show --json "$tmp/half" 2>&-)" '"error": "' "  and JSON says so too"
+
 # another root, another provider
 "$bawn" sign --p256 --new-key "$tmp/key.pem" >"$tmp/said"
 sed 's/.* public key //' "$tmp/said" >"$tmp/key.pub"
