@@ -62,7 +62,7 @@ __attribute__((format(printf, 4, 5))) static void find(struct check *c, enum aut
 	if (line)
 		audit_name(c->segment, c->out->file);
 	va_start(ap, fmt);
-	vsnprintf(c->out->text, sizeof(c->out->text), fmt, ap);
+	text_vprintf(c->out->text, sizeof(c->out->text), fmt, ap);
 	va_end(ap);
 }
 
@@ -106,7 +106,7 @@ static void check_line(struct check *c, struct cur text, uint64_t line)
 	uint8_t mac[32];
 
 	if (authority_line_parse(text.p, text.n, &l, &e)) {
-		find(c, AUTHORITY_AUDIT_GARBAGE, line, "%.100s", e.msg);
+		find(c, AUTHORITY_AUDIT_GARBAGE, line, "%s", e.msg);
 		return;
 	}
 	if (!c->begun && !check_begin(c, &l, line))

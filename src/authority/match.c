@@ -40,7 +40,7 @@ const struct authority_names authority_system_names = { .user = system_user, .gr
 
 static int bad(struct bawn_error *e, const char *what, const char *word)
 {
-	return err_set(e, BAWN_ERR_FORMAT, "%s: %.60s", what, word);
+	return err_set(e, BAWN_ERR_FORMAT, "%s: %s", what, word);
 }
 
 /* "1000" or "1000-1999". The largest number means "nobody" to the system and is no id. */

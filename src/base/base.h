@@ -125,6 +125,7 @@ static inline bool mul_u64(uint64_t a, uint64_t b, uint64_t *r)
 #ifndef BAWN_FREESTANDING
 
 #include "bawn.h"
+#include <stdarg.h>
 #include <sys/types.h>
 
 /* ---- errors ---- */
@@ -144,6 +145,15 @@ int err_sgx(struct bawn_error *e, uint32_t status, const char *fmt, ...)
 int err_nomem(struct bawn_error *e);
 /* Put "<text>: " in front of a recorded message (which file, which step). */
 void err_context(struct bawn_error *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- texts in fixed room ---- */
+
+/* printf into max bytes; what does not fit ends after a word, with "..." behind it. */
+void text_printf(char *out, size_t max, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void text_vprintf(char *out, size_t max, const char *fmt, va_list ap)
+	__attribute__((format(printf, 3, 0)));
+/* The same of a text and an end that is kept whole; out may be the text itself. */
+void text_fit(char *out, size_t max, const char *text, const char *end);
 
 /* ---- hex and base64 ---- */
 
@@ -349,6 +359,9 @@ int io_read_file_at(int dirfd, const char *name, size_t max, uint8_t **out, size
 int io_write_file(const char *path, const void *p, size_t n, mode_t mode, struct bawn_error *e);
 int io_write_file_at(int dirfd, const char *name, const void *p, size_t n, mode_t mode,
 		     struct bawn_error *e);
+/* The same, but a file that is there keeps its owner, group and mode: it may be another user's to read. */
+int io_replace_file_at(int dirfd, const char *name, const void *p, size_t n, mode_t mode,
+		       struct bawn_error *e);
 /* The directories above a name, those that are missing (mkdir -p). */
 int io_make_parents(const char *name, mode_t mode, struct bawn_error *e);
 /* Something is there, and it is no regular file: it must not be renamed over. */

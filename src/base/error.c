@@ -17,17 +17,17 @@ static void sanitise(char *s)
 static void record(struct bawn_error *e, enum bawn_code code, int sys, uint32_t status,
 		   const char *fmt, va_list ap)
 {
-	size_t n;
+	char text[512], end[64] = "";
 
 	if (!e || e->code)
 		return;
 	e->code = code;
 	e->sys_errno = sys;
 	e->sgx_status = status;
-	vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
-	n = strlen(e->msg);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	if (sys)
-		snprintf(e->msg + n, sizeof(e->msg) - n, ": %s", strerror(sys));
+		snprintf(end, sizeof(end), ": %s", strerror(sys));
+	text_fit(e->msg, sizeof(e->msg), text, end);
 	sanitise(e->msg);
 }
 
@@ -69,17 +69,17 @@ int err_nomem(struct bawn_error *e)
 
 void err_context(struct bawn_error *e, const char *fmt, ...)
 {
-	char old[sizeof(e->msg)];
+	char text[512];
 	size_t n;
 	va_list ap;
 
 	if (!e || !e->code)
 		return;
-	memcpy(old, e->msg, sizeof(old));
 	va_start(ap, fmt);
-	vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	n = strlen(e->msg);
-	snprintf(e->msg + n, sizeof(e->msg) - n, ": %s", old);
+	n = strlen(text);
+	snprintf(text + n, sizeof(text) - n, ": %s", e->msg);
+	text_fit(e->msg, sizeof(e->msg), text, "");
 	sanitise(e->msg);
 }

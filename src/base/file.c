@@ -179,8 +179,9 @@ static int write_into(int dirfd, const char *name, const void *p, size_t n, stru
 	return rc;
 }
 
-int io_write_file_at(int dirfd, const char *name, const void *p, size_t n, mode_t mode,
-		     struct bawn_error *e)
+/* like: whose owner, group and mode it gets in place of ours and `mode`; NULL: none. */
+static int write_beside(int dirfd, const char *name, const void *p, size_t n, mode_t mode,
+			const struct stat *like, struct bawn_error *e)
 {
 	char tmp[4096];
 	int fd, rc;
@@ -195,7 +196,9 @@ int io_write_file_at(int dirfd, const char *name, const void *p, size_t n, mode_
 	if (fd < 0)
 		return err_sys(e, "cannot create %s", name);
 	rc = io_write_full(fd, p, n, e);
-	if (rc == 0 && fchmod(fd, mode))
+	if (rc == 0 && like && fchown(fd, like->st_uid, like->st_gid))
+		rc = err_sys(e, "cannot give %s its owner", name);
+	if (rc == 0 && fchmod(fd, like ? like->st_mode & 07777 : mode))
 		rc = err_sys(e, "cannot set the mode of %s", tmp);
 	if (rc == 0 && fsync(fd))
 		rc = err_sys(e, "cannot sync %s", tmp);
@@ -208,6 +211,21 @@ int io_write_file_at(int dirfd, const char *name, const void *p, size_t n, mode_
 		return rc;
 	}
 	return sync_directory(dirfd, name, e);
+}
+
+int io_write_file_at(int dirfd, const char *name, const void *p, size_t n, mode_t mode,
+		     struct bawn_error *e)
+{
+	return write_beside(dirfd, name, p, n, mode, NULL, e);
+}
+
+int io_replace_file_at(int dirfd, const char *name, const void *p, size_t n, mode_t mode,
+		       struct bawn_error *e)
+{
+	struct stat st;
+	bool there = fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
+
+	return write_beside(dirfd, name, p, n, mode, there ? &st : NULL, e);
 }
 
 int io_write_file(const char *path, const void *p, size_t n, mode_t mode, struct bawn_error *e)

@@ -2,7 +2,8 @@
  * A platform on disk: a directory (0700) with one file (0600), and beside it
  * the count of its EPC in use, if `bawn emulate` made one. It is made
  * beside its place and renamed into it, and changed by renaming a new file
- * over the old one, so that it is never half there.
+ * over the old one, so that it is never half there. The new file has the old
+ * one's owner: the administrator may raise what is a service's.
  */
 #include "cpu/platform.h"
 
@@ -92,7 +93,7 @@ static int write_platform(int dir, const struct cpu_platform *p, struct bawn_err
 
 	buf_init(&b, PLATFORM_FILE_MAX);
 	platform_render(p, &b);
-	r = b.failed ? err_nomem(e) : io_write_file_at(dir, PLATFORM_FILE, b.p, b.n, 0600, e);
+	r = b.failed ? err_nomem(e) : io_replace_file_at(dir, PLATFORM_FILE, b.p, b.n, 0600, e);
 	buf_free(&b);
 	return r;
 }
@@ -207,7 +208,7 @@ static int open_directory(const char *dir, struct bawn_error *e)
 	if (fd < 0 && errno == ENOENT)
 		return err_set(e, BAWN_ERR_NOT_FOUND,
 			       "no platform at %s: make one with \"bawn emu platform create\"", dir);
-	return fd < 0 ? err_sys(e, "cannot use the platform %s (BAWN_PLATFORM names another)", dir) : fd;
+	return fd < 0 ? err_sys(e, "cannot use the platform %s", dir) : fd;
 }
 
 /* Fuses that everybody can read, or replace, are nobody's. */
@@ -237,8 +238,8 @@ static int load_at(int fd, const char *dir, struct cpu_platform *out, struct baw
 	size_t n;
 	int r = check_mode(fd, dir, e);
 
-	if (r == 0)
-		r = io_read_file_at(fd, PLATFORM_FILE, PLATFORM_FILE_MAX, &text, &n, e);
+	if (r == 0 && (r = io_read_file_at(fd, PLATFORM_FILE, PLATFORM_FILE_MAX, &text, &n, e)) != 0)
+		err_context(e, "cannot use the platform %s", dir);
 	if (r != 0)
 		return r;
 	r = cpu_platform_parse(text, n, out, e);
@@ -279,8 +280,10 @@ int cpu_platform_open(const char *dir, struct cpu_platform *out, struct bawn_err
 			return cpu_platform_load(name, out, e);
 		first = ignored;
 	}
-	if (r != 0 && e && e->code == 0)
+	if (r != 0 && e && e->code == 0) {
 		*e = first;
+		err_context(e, "the default platform (BAWN_PLATFORM names another)");
+	}
 	return r;
 }
 

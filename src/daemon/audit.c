@@ -89,7 +89,7 @@ void parent_note(struct parent *p, enum wire_audit_event event, const char *fmt,
 	clock_gettime(CLOCK_REALTIME, &t);
 	ev.time = (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 	va_start(ap, fmt);
-	vsnprintf(ev.note, sizeof(ev.note), fmt, ap);
+	text_vprintf(ev.note, sizeof(ev.note), fmt, ap);
 	va_end(ap);
 	append(p, &ev);
 }

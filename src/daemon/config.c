@@ -1,12 +1,8 @@
 /* bawnd.conf: lines "key = value", and sections "[socket NAME]". */
 #include "cpu/cpu.h"
-#include "daemon/daemon.h"
+#include "daemon/config_values.h"
 
-#include <ctype.h>
-#include <errno.h>
-#include <grp.h>
 #include <pwd.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,160 +14,6 @@
 #define BAWN_LIBEXEC "/usr/local/lib/bawn"
 #endif
 
-/* Where a value is being read, for errors. */
-struct place {
-	const char *name;
-	unsigned line;
-};
-
-__attribute__((format(printf, 3, 4))) static int bad(const struct place *at, struct bawn_error *e,
-						     const char *fmt, ...)
-{
-	char text[128];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	return err_set(e, BAWN_ERR_FORMAT, "%s, line %u: %s", at->name, at->line, text);
-}
-
-/* ---- values ---- */
-
-static int take_text(char *out, size_t max, const char *v, const struct place *at,
-		     struct bawn_error *e)
-{
-	if (strlen(v) >= max)
-		return bad(at, e, "longer than %zu bytes", max - 1);
-	strcpy(out, v);
-	return 0;
-}
-
-static int take_path(char *out, size_t max, const char *v, const struct place *at,
-		     struct bawn_error *e)
-{
-	if (*v && *v != '/')
-		return bad(at, e, "a path from the root is needed, not %.60s", v);
-	return take_text(out, max, v, at, e);
-}
-
-static int take_number(uint64_t min, uint64_t max, const char *v, uint64_t *out,
-		       const struct place *at, struct bawn_error *e)
-{
-	unsigned long long n;
-	char *end;
-
-	errno = 0;
-	n = strtoull(v, &end, 10);
-	if (!isdigit((unsigned char)*v) || *end || errno || n < min || n > max)
-		return bad(at, e, "%.40s is not a whole number from %llu to %llu", v,
-			   (unsigned long long)min, (unsigned long long)max);
-	*out = n;
-	return 0;
-}
-
-static int take_u32(uint32_t min, uint32_t max, const char *v, uint32_t *out,
-		    const struct place *at, struct bawn_error *e)
-{
-	uint64_t n;
-	int r = take_number(min, max, v, &n, at, e);
-
-	if (r == 0)
-		*out = (uint32_t)n;
-	return r;
-}
-
-/* "64M": bytes, with K, M or G. */
-static int take_size(uint64_t min, uint64_t max, const char *v, uint64_t *out,
-		     const struct place *at, struct bawn_error *e)
-{
-	char digits[32];
-	size_t n = strlen(v);
-	unsigned shift = 0;
-	int r;
-
-	if (n == 0 || n >= sizeof(digits))
-		return bad(at, e, "%.40s is not a size", v);
-	strcpy(digits, v);
-	switch (digits[n - 1]) {
-	case 'K': shift = 10; break;
-	case 'M': shift = 20; break;
-	case 'G': shift = 30; break;
-	}
-	if (shift)
-		digits[n - 1] = '\0';
-	r = take_number(0, max >> shift, digits, out, at, e);
-	if (r)
-		return r;
-	*out <<= shift;
-	return *out < min ? bad(at, e, "at least %llu bytes", (unsigned long long)min) : 0;
-}
-
-static int take_bool(const char *v, bool *out, const struct place *at, struct bawn_error *e)
-{
-	if (strcmp(v, "yes") != 0 && strcmp(v, "no") != 0)
-		return bad(at, e, "yes or no, not %.40s", v);
-	*out = *v == 'y';
-	return 0;
-}
-
-static int take_mode(const char *v, uint32_t *out, const struct place *at, struct bawn_error *e)
-{
-	unsigned long m;
-	char *end;
-
-	m = strtoul(v, &end, 8);
-	if (!isdigit((unsigned char)*v) || *end || m > 0777)
-		return bad(at, e, "a mode has octal digits, such as 0660: %.40s", v);
-	*out = (uint32_t)m;
-	return 0;
-}
-
-static int take_gid(const char *v, uint32_t *out, const struct place *at, struct bawn_error *e)
-{
-	const struct group *g = getgrnam(v);
-
-	if (g) {
-		*out = g->gr_gid;
-		return 0;
-	}
-	return isdigit((unsigned char)*v) ? take_u32(0, UINT32_MAX - 1, v, out, at, e)
-					  : bad(at, e, "there is no group %.40s", v);
-}
-
-/* "NAME" or "UID[:GID]"; a name brings its primary and supplementary groups. */
-static int take_user(const char *v, struct conf_user *u, const struct place *at,
-		     struct bawn_error *e)
-{
-	const struct passwd *p = getpwnam(v);
-	char first[24];
-	const char *colon;
-	int r;
-
-	*u = (struct conf_user){ .set = true };
-	if (p) {
-		gid_t groups[CONF_GROUPS];
-		int n = CONF_GROUPS;
-
-		u->uid = p->pw_uid;
-		u->gid = p->pw_gid;
-		if (getgrouplist(v, p->pw_gid, groups, &n) < 0)
-			return bad(at, e, "user %.40s is in more than %d groups", v, CONF_GROUPS);
-		for (int i = 0; i < n; i++)
-			u->groups[u->ngroups++] = groups[i];
-		return 0;
-	}
-	colon = strchr(v, ':');
-	if (!isdigit((unsigned char)*v) || (colon && colon - v >= (int)sizeof(first)))
-		return bad(at, e, "there is no user %.40s: see sysusers.d of the package", v);
-	snprintf(first, sizeof(first), "%.*s", colon ? (int)(colon - v) : 20, v);
-	r = take_u32(0, UINT32_MAX - 1, first, &u->uid, at, e);
-	if (r == 0 && colon)
-		return take_u32(0, UINT32_MAX - 1, colon + 1, &u->gid, at, e);
-	u->gid = u->uid;
-	return r;
-}
-
 /* ---- keys ---- */
 
 static int take_device(struct config *c, const char *v, const struct place *at,
@@ -182,7 +24,7 @@ static int take_device(struct config *c, const char *v, const struct place *at,
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)
 		if (strcmp(v, known[i]) == 0)
 			return take_text(c->device, sizeof(c->device), v, at, e);
-	return bad(at, e, "device: auto, kernel, isgx or emulated");
+	return bad(at, e, "auto, kernel, isgx or emulated");
 }
 
 /* "pcs [URL]", "pccs URL", "directory DIR", "none" */
@@ -204,9 +46,9 @@ static int take_source(struct config *c, const char *v, const struct place *at,
 	else if (n == 9 && strncmp(v, "directory", n) == 0)
 		c->source = SOURCE_DIRECTORY;
 	else
-		return bad(at, e, "collateral: none, directory DIR, pcs [URL] or pccs URL");
+		return bad(at, e, "none, directory DIR, pcs [URL] or pccs URL");
 	if (!*rest && c->source != SOURCE_PCS)
-		return bad(at, e, "collateral: %.20s where?", v);
+		return bad(at, e, "%.20s from where?", v);
 	if (c->source == SOURCE_DIRECTORY)
 		return take_path(c->url, sizeof(c->url), rest, at, e);
 	return take_text(c->url, sizeof(c->url), rest, at, e);
@@ -221,10 +63,10 @@ static int take_log(struct config *c, const char *v, const struct place *at, str
 			c->log = (enum log_level)i;
 			return 0;
 		}
-	return bad(at, e, "log: error, warn, info or debug");
+	return bad(at, e, "error, warn, info or debug");
 }
 
-enum value_type { TEXT, PATH, U32, SIZE, BOOL, USER };
+enum value_type { TEXT, PATH, U32, SIZE, BOOL, USER, DEVICE, SOURCE, LOG };
 #define AT(member) .offset = offsetof(struct config, member), .size = sizeof(((struct config *)0)->member)
 static const struct key {
 	const char *name;
@@ -232,6 +74,9 @@ static const struct key {
 	size_t offset, size;
 	uint64_t min, max;
 } keys[] = {
+	{ "device", DEVICE, AT(device) },
+	{ "collateral", SOURCE, AT(source) },
+	{ "log", LOG, AT(log) },
 	{ "platform", PATH, AT(platform) },
 	{ "state", PATH, AT(state) },
 	{ "audit", PATH, AT(audit) },
@@ -266,42 +111,70 @@ static const struct key {
 	{ "audit-required", BOOL, AT(audit_required) },
 };
 
-static int take_key(struct config *c, const char *name, const char *v, const struct place *at,
-		    struct bawn_error *e)
-{
-	if (strcmp(name, "device") == 0)
-		return take_device(c, v, at, e);
-	if (strcmp(name, "collateral") == 0)
-		return take_source(c, v, at, e);
-	if (strcmp(name, "log") == 0)
-		return take_log(c, v, at, e);
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		const struct key *k = &keys[i];
-		char *to = (char *)c + k->offset;
+static const char *const socket_keys[] = { "path", "protocol", "mode", "group", "networks", "abstract" };
 
-		if (strcmp(name, k->name) != 0)
-			continue;
-		switch (k->type) {
-		case TEXT:
-			return take_text(to, k->size, v, at, e);
-		case PATH:
-			return take_path(to, k->size, v, at, e);
-		case U32:
-			return take_u32((uint32_t)k->min, (uint32_t)k->max, v, (uint32_t *)(void *)to,
-					at, e);
-		case SIZE:
-			return take_size(k->min, k->max, v, (uint64_t *)(void *)to, at, e);
-		case BOOL:
-			return take_bool(v, (bool *)(void *)to, at, e);
-		case USER:
-			return take_user(v, (struct conf_user *)(void *)to, at, e);
-		}
-	}
-	return bad(at, e, "no such setting: %.40s", name);
+/* A file as it is read. Lines are 0 where a setting was not there yet. */
+struct reading {
+	struct place at;
+	struct conf_socket *section; /* NULL before the first */
+	unsigned line[ARRAY_LEN(keys)];
+	unsigned socket_line[ARRAY_LEN(socket_keys)]; /* of this section */
+};
+
+/* Of two values one would be lost, and nobody could tell which was meant. */
+static int only_once(struct reading *r, const char *name, unsigned *before, struct bawn_error *e)
+{
+	if (*before)
+		return bad(&r->at, e, "%s was set in line %u already", name, *before);
+	*before = r->at.line;
+	r->at.setting = name;
+	return 0;
 }
 
-static int take_socket_key(struct conf_socket *s, const char *name, const char *v,
-			   const struct place *at, struct bawn_error *e)
+static int take_value(struct config *c, const struct key *k, const char *v, const struct place *at,
+		      struct bawn_error *e)
+{
+	char *to = (char *)c + k->offset;
+
+	switch (k->type) {
+	case TEXT:
+		return take_text(to, k->size, v, at, e);
+	case PATH:
+		return take_path(to, k->size, v, at, e);
+	case U32:
+		return take_u32((uint32_t)k->min, (uint32_t)k->max, v, (uint32_t *)(void *)to, at, e);
+	case SIZE:
+		return take_size(k->min, k->max, v, (uint64_t *)(void *)to, at, e);
+	case BOOL:
+		return take_bool(v, (bool *)(void *)to, at, e);
+	case USER:
+		return take_user(v, (struct conf_user *)(void *)to, at, e);
+	case DEVICE:
+		return take_device(c, v, at, e);
+	case SOURCE:
+		return take_source(c, v, at, e);
+	case LOG:
+		return take_log(c, v, at, e);
+	}
+	return bad(at, e, "no such setting");
+}
+
+static int take_key(struct config *c, struct reading *r, const char *name, const char *v,
+		    struct bawn_error *e)
+{
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		int rc;
+
+		if (strcmp(name, keys[i].name) != 0)
+			continue;
+		rc = only_once(r, keys[i].name, &r->line[i], e);
+		return rc ? rc : take_value(c, &keys[i], v, &r->at, e);
+	}
+	return bad(&r->at, e, "no such setting: %.40s", name);
+}
+
+static int take_socket_value(struct conf_socket *s, const char *name, const char *v,
+			     const struct place *at, struct bawn_error *e)
 {
 	uint32_t gid = 0;
 	int r;
@@ -314,7 +187,7 @@ static int take_socket_key(struct conf_socket *s, const char *name, const char *
 		return take_bool(v, &s->abstract, at, e);
 	if (strcmp(name, "networks") == 0) {
 		if (strcmp(v, "own") != 0 && strcmp(v, "any") != 0)
-			return bad(at, e, "networks: own or any");
+			return bad(at, e, "own or any");
 		s->networks = *v == 'o' ? NETWORKS_OWN : NETWORKS_ANY;
 		return 0;
 	}
@@ -324,32 +197,48 @@ static int take_socket_key(struct conf_socket *s, const char *name, const char *
 			s->gid = gid;
 		return r;
 	}
-	if (strcmp(name, "protocol") == 0) {
-		if (strcmp(v, "native") != 0 && strcmp(v, "aesm") != 0)
-			return bad(at, e, "protocol: native or aesm");
-		s->protocol = *v == 'a' ? PROTOCOL_AESM : PROTOCOL_NATIVE;
-		return 0;
+	if (strcmp(v, "native") != 0 && strcmp(v, "aesm") != 0)
+		return bad(at, e, "native or aesm");
+	s->protocol = *v == 'a' ? PROTOCOL_AESM : PROTOCOL_NATIVE;
+	return 0;
+}
+
+static int take_socket_key(struct reading *r, const char *name, const char *v, struct bawn_error *e)
+{
+	for (size_t i = 0; i < ARRAY_LEN(socket_keys); i++) {
+		int rc;
+
+		if (strcmp(name, socket_keys[i]) != 0)
+			continue;
+		rc = only_once(r, socket_keys[i], &r->socket_line[i], e);
+		return rc ? rc : take_socket_value(r->section, socket_keys[i], v, &r->at, e);
 	}
-	return bad(at, e, "no such setting of a socket: %.40s", name);
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (strcmp(name, keys[i].name) == 0)
+			return bad(&r->at, e, "%s is no setting of a socket: it stands before the first section",
+				   name);
+	return bad(&r->at, e, "no such setting of a socket: %.40s", name);
 }
 
 /* "[socket NAME]" */
-static int begin_socket(struct config *c, const char *line, struct conf_socket **out,
-			const struct place *at, struct bawn_error *e)
+static int begin_socket(struct config *c, struct reading *r, const char *line, struct bawn_error *e)
 {
 	char name[CONF_NAME];
 	int end = 0;
 
 	if (sscanf(line, "[socket %31[a-z0-9-]]%n", name, &end) != 1 || line[end] || !end)
-		return bad(at, e, "a section is [socket NAME], with a-z, 0-9 and - in the name");
+		return bad(&r->at, e, "a section is [socket NAME], with at most 31 of a-z, 0-9 and - in the name");
+	if (!r->section)
+		c->nsockets = 0; /* a file that tells sockets tells all of them */
 	for (uint32_t i = 0; i < c->nsockets; i++)
 		if (strcmp(c->sockets[i].name, name) == 0)
-			return bad(at, e, "socket %s was there already", name);
+			return bad(&r->at, e, "socket %s was there already", name);
 	if (c->nsockets == CONF_SOCKETS)
-		return bad(at, e, "more than %d sockets", CONF_SOCKETS);
-	*out = &c->sockets[c->nsockets++];
-	**out = (struct conf_socket){ .mode = 0660, .gid = -1 };
-	strcpy((*out)->name, name);
+		return bad(&r->at, e, "more than %d sockets", CONF_SOCKETS);
+	r->section = &c->sockets[c->nsockets++];
+	*r->section = (struct conf_socket){ .mode = 0660, .gid = -1 };
+	strcpy(r->section->name, name);
+	memset(r->socket_line, 0, sizeof(r->socket_line));
 	return 0;
 }
 
@@ -364,33 +253,28 @@ static char *strip(char *s)
 	return s;
 }
 
-static int take_line(struct config *c, char *line, struct conf_socket **section, bool *own_sockets,
-		     const struct place *at, struct bawn_error *e)
+static int take_line(struct config *c, struct reading *r, char *line, struct bawn_error *e)
 {
-	char *s = strip(line), *equals;
+	char *s = strip(line), *equals, *name, *value;
 
+	r->at.setting = NULL;
 	if (!*s || *s == '#')
 		return 0;
-	if (*s == '[') {
-		if (!*own_sockets)
-			c->nsockets = 0; /* a file that tells sockets tells all of them */
-		*own_sockets = true;
-		return begin_socket(c, s, section, at, e);
-	}
+	if (*s == '[')
+		return begin_socket(c, r, s, e);
 	equals = strchr(s, '=');
 	if (!equals)
-		return bad(at, e, "\"name = value\" is needed");
+		return bad(&r->at, e, "\"name = value\" is needed");
 	*equals = '\0';
-	return *section ? take_socket_key(*section, strip(s), strip(equals + 1), at, e)
-			: take_key(c, strip(s), strip(equals + 1), at, e);
+	name = strip(s);
+	value = strip(equals + 1);
+	return r->section ? take_socket_key(r, name, value, e) : take_key(c, r, name, value, e);
 }
 
 int config_parse(struct config *c, const char *text, size_t n, const char *name,
 		 struct bawn_error *e)
 {
-	struct conf_socket *section = NULL;
-	struct place at = { .name = name };
-	bool own_sockets = false;
+	struct reading reading = { .at.name = name };
 	char line[512];
 
 	for (size_t i = 0; i < n;) {
@@ -398,14 +282,15 @@ int config_parse(struct config *c, const char *text, size_t n, const char *name,
 		size_t len = end ? (size_t)(end - text) - i : n - i;
 		int r;
 
-		at.line++;
+		reading.at.line++;
+		reading.at.setting = NULL;
 		if (len >= sizeof(line))
-			return bad(&at, e, "longer than %zu bytes", sizeof(line) - 1);
+			return bad(&reading.at, e, "longer than %zu bytes", sizeof(line) - 1);
 		if (memchr(text + i, '\0', len))
-			return bad(&at, e, "a zero byte");
+			return bad(&reading.at, e, "a zero byte");
 		memcpy(line, text + i, len);
 		line[len] = '\0';
-		r = take_line(c, line, &section, &own_sockets, &at, e);
+		r = take_line(c, &reading, line, e);
 		if (r)
 			return r;
 		i += len + 1;
@@ -542,8 +427,10 @@ static int check(const struct config *c, struct bawn_error *e)
 		return err_set(e, BAWN_ERR_USAGE, "connections-per-uid is more than connections");
 	for (enum process r = PROC_GATE; c->separate && r <= PROC_COURIER; r++) {
 		if (!c->user[r].set || c->user[r].uid == 0)
-			return err_set(e, BAWN_ERR_USAGE, "started by root, the %s needs a user of its "
-				       "own: %s-user = NAME", users[r], users[r]);
+			return err_set(e, BAWN_ERR_USAGE, c->user[r].set ?
+				       "started by root, the %s needs a user of its own, other than root: %s-user" :
+				       "there is no user bawn-%s for the role: make it (the package's sysusers.d "
+				       "does, or useradd --system), or name another by %s-user", users[r], users[r]);
 		for (enum process q = PROC_GATE; q < r; q++)
 			if (c->user[q].uid == c->user[r].uid)
 				return err_set(e, BAWN_ERR_USAGE, "%s and %s have the same user", users[q],
@@ -562,15 +449,17 @@ static int read_ppid_key(struct config *c, struct bawn_error *e)
 	if (!c->ppid_key_file[0])
 		return 0;
 	r = io_read_file(c->ppid_key_file, 4096, &p, &n, e);
-	if (r)
+	if (r) {
+		err_context(e, "ppid-key-file");
 		return r;
+	}
 	for (text = n; text && strchr("\r\n ", p[text - 1]); text--)
 		;
 	c->has_ppid_key = true;
 	if (n == sizeof(c->ppid_key))
 		memcpy(c->ppid_key, p, n);
 	else if (!hex_decode((const char *)p, text, c->ppid_key, sizeof(c->ppid_key)))
-		r = err_set(e, BAWN_ERR_FORMAT, "%.90s: %zu bytes, or twice as many hexadecimal digits, are needed",
+		r = err_set(e, BAWN_ERR_FORMAT, "ppid-key-file: %s: %zu bytes, or twice as many hexadecimal digits, are needed",
 			    c->ppid_key_file, sizeof(c->ppid_key));
 	free(p);
 	return r;
@@ -589,16 +478,22 @@ static void settle_networks(struct config *c)
 
 int config_load(struct config *c, const char *path, struct bawn_error *e)
 {
+	struct bawn_error why = { 0 };
 	uint8_t *text = NULL;
 	size_t n = 0;
 	int r = config_default(c, e);
 
 	if (r)
 		return r;
-	r = io_read_file(path ? path : DEFAULT_FILE, CONF_MAX, &text, &n, path ? e : NULL);
+	if (path || c->separate) {
+		r = place_check(path ? path : DEFAULT_FILE, NULL, e);
+		if (r)
+			return r;
+	}
+	r = io_read_file(path ? path : DEFAULT_FILE, CONF_MAX, &text, &n, &why);
 	/* Only the usual file may be absent, and for an ordinary user it is root's, not theirs. */
 	if (r && (path || (r != BAWN_ERR_NOT_FOUND && c->separate)))
-		return r;
+		return err_set(e, r, "%s", why.msg);
 	if (r == 0 && (path || c->separate))
 		r = config_parse(c, (const char *)text, n, path ? path : DEFAULT_FILE, e);
 	else

@@ -46,7 +46,7 @@ static void answer(struct courier *c, const struct role_fetch *q, struct role_fe
 	f->what = q->what;
 	if (rc) {
 		f->code = wire_code_of(rc);
-		snprintf(f->problem, sizeof(f->problem), "%.127s", e->msg);
+		text_printf(f->problem, sizeof(f->problem), "%s", e->msg);
 	}
 	m.u.fetched = *f;
 	if (c->vault >= 0)

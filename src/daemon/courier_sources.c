@@ -194,13 +194,13 @@ int courier_find_pck(const struct courier *c, const struct role_fetch *q, struct
 		free(all);
 		if (dir >= 0)
 			close(dir);
-		return all ? err_sys(e, "%.90s", c->config->url) : err_nomem(e);
+		return all ? err_sys(e, "%s", c->config->url) : err_nomem(e);
 	}
 	n = list(dir, q, all);
 	if (n == 0)
-		r = err_set(e, BAWN_ERR_NOT_FOUND, "no PCK certificates (*.pem) in %.90s", c->config->url);
+		r = err_set(e, BAWN_ERR_NOT_FOUND, "no PCK certificates (*.pem) in %s", c->config->url);
 	else if (q->skip >= n)
-		r = err_set(e, BAWN_ERR_NOT_FOUND, "none of the certificates in %.80s is this platform's",
+		r = err_set(e, BAWN_ERR_NOT_FOUND, "none of the certificates in %s is this platform's",
 			    c->config->url);
 	else
 		r = io_read_file_at(dir, all[q->skip].name, 64u << 10, &f.p, &f.n, e);

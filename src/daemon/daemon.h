@@ -109,8 +109,20 @@ int config_default(struct config *c, struct bawn_error *e);
 /* On top of what c says. name is for errors, which tell the line. */
 int config_parse(struct config *c, const char *text, size_t n, const char *name,
 		 struct bawn_error *e);
-/* Defaults, then the file (NULL: the usual one, if it is there), then what must hold together. */
+/*
+ * Defaults, then the file (NULL: the usual one, if it is there), then what must
+ * hold together. BAWN_ERR_DENIED: others could write that file.
+ */
 int config_load(struct config *c, const char *path, struct bawn_error *e);
+
+/*
+ * Can anybody change what is at this path, or put something else there, but
+ * root, we ourselves and (what is at its end alone) the user `also`, if not
+ * NULL? BAWN_ERR_DENIED, and where, if so; 0 for what is not there.
+ */
+int place_check(const char *path, const struct conf_user *also, struct bawn_error *e);
+/* The same of the policy and of the directories that hold state. */
+int places_check(const struct config *c, struct bawn_error *e);
 
 /* ======================= channels between roles ======================= */
 
@@ -206,6 +218,8 @@ static inline bool aesm_is_grave(unsigned type)
 /* Start this program again as a role, with fds[i] at FD_PARENT + i. *pid is the child. */
 int process_spawn(const struct config *c, enum process r, const int *fds, size_t nfds, pid_t *pid,
 	       struct bawn_error *e);
+/* For good: this process is that user's. False if that cannot be. */
+bool process_become(const struct conf_user *u);
 /*
  * First thing in a role: no core dumps, no new privileges, limits, Landlock,
  * seccomp. After it nothing that the role does not need can be had. How much
@@ -288,6 +302,11 @@ void process_log_open(const struct config *c);
 
 /* Parse for --check-config and print remarks; *remarks counts them. */
 int policy_check(const struct config *c, unsigned *remarks, struct bawn_error *e);
+/*
+ * Can each role open what the configuration names for it? For --check-config:
+ * prints what is wrong, and adds to the two numbers.
+ */
+void files_check(const struct config *c, unsigned *errors, unsigned *remarks);
 
 /* ======================= roles ======================= */
 

@@ -19,6 +19,16 @@ static int open_or_null(const char *path, struct bawn_error *e)
 	return fd < 0 ? err_sys(e, "/dev/null") : fd;
 }
 
+/* A policy that others can write is theirs, and as good as none. */
+static int open_policy(struct parent *p, struct bawn_error *e)
+{
+	struct bawn_error why = { 0 };
+	const bool good = place_check(p->config->policy, NULL, &why) == 0;
+
+	text_printf(p->policy_refused, sizeof(p->policy_refused), "%s", why.msg);
+	return open_or_null(good ? p->config->policy : "", e);
+}
+
 static int start_loader(struct parent *p, struct bawn_error *e)
 {
 	int fds[3 + CONF_ENCLAVES + CONF_LISTS], pair[2];
@@ -30,7 +40,7 @@ static int start_loader(struct parent *p, struct bawn_error *e)
 		return rc;
 	fds[n++] = pair[1];
 	fds[n++] = p->config_fd;
-	fds[n++] = open_or_null(p->config->policy, e);
+	fds[n++] = open_policy(p, e);
 	for (int i = 0; i < CONF_ENCLAVES; i++)
 		fds[n++] = open_or_null(p->config->enclave[i], e);
 	for (int i = 0; i < CONF_LISTS; i++)
@@ -89,12 +99,12 @@ static void failed(struct parent *p, const char *why)
 	log_msg(LOG_ERROR, "reading policy and enclaves failed, and is tried again: %s%s", why,
 		kept_fd >= 0 ? "; what was in force stays so" : "");
 	if (!c->failures++)
-		parent_note(p, WIRE_AUDIT_FAULT, "reading policy and enclaves failed: %.80s", why);
+		parent_note(p, WIRE_AUDIT_FAULT, "reading policy and enclaves failed: %s", why);
 	c->restart_at = clock_ns() + parent_backoff(c->failures);
 	p->policy = (struct role_message){ .head.type = ROLE_POLICY };
 	r->code = WIRE_UNAVAILABLE;
-	snprintf(r->path, sizeof(r->path), "%.127s", p->config->policy);
-	snprintf(r->problem, sizeof(r->problem), "%.80s; it is tried again", why);
+	text_printf(r->path, sizeof(r->path), "%s", p->config->policy);
+	text_printf(r->problem, sizeof(r->problem), "%s; it is tried again", why);
 	p->policy_fd = -1;
 	give_policy(p);
 	if (kept_fd >= 0) {
@@ -174,13 +184,15 @@ void parent_loaded_policy(struct parent *p, struct message *m)
 		return;
 	}
 	if (fd < 0) {
+		if (p->policy_refused[0])
+			memcpy(r.u.policy.problem, p->policy_refused, sizeof(r.u.policy.problem));
 		/* A vault that has a policy keeps it, and learns of the failure. */
 		struct role_message kept = p->policy;
 		int kept_fd = p->policy_fd;
 
 		log_msg(LOG_ERROR, "%s%s", r.u.policy.problem,
 			kept_fd >= 0 ? "; the policy in force stays" : "; everything is refused");
-		parent_note(p, WIRE_AUDIT_POLICY, "refused: %.100s", r.u.policy.problem);
+		parent_note(p, WIRE_AUDIT_POLICY, "refused: %s", r.u.policy.problem);
 		p->policy = r;
 		p->policy_fd = -1;
 		give_policy(p);

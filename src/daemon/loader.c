@@ -59,7 +59,7 @@ static int load_policy(const struct config *c, struct role_policy *m, int *fd, s
 	int r;
 
 	if (!is_file(FD_LOADER_POLICY))
-		return err_set(e, BAWN_ERR_NOT_FOUND, "there is no policy at %.100s", c->policy);
+		return err_set(e, BAWN_ERR_NOT_FOUND, "there is no policy at %s", c->policy);
 	r = read_fd(FD_LOADER_POLICY, AUTHORITY_TEXT_MAX, &text, &n, "the policy", e);
 	if (r)
 		return r;
@@ -83,11 +83,11 @@ static int send_policy(const struct config *c, struct bawn_error *e)
 	struct bawn_error why = { 0 };
 	int fd = -1, r;
 
-	snprintf(m.u.policy.path, sizeof(m.u.policy.path), "%.127s", c->policy);
+	text_printf(m.u.policy.path, sizeof(m.u.policy.path), "%s", c->policy);
 	r = load_policy(c, &m.u.policy, &fd, &why);
 	if (r) {
 		m.u.policy.code = wire_code_of(r);
-		snprintf(m.u.policy.problem, sizeof(m.u.policy.problem), "%.127s", why.msg);
+		text_printf(m.u.policy.problem, sizeof(m.u.policy.problem), "%s", why.msg);
 	}
 	r = channel_send_role(FD_PARENT, &m, &fd, fd >= 0 ? 1 : 0, e);
 	if (fd >= 0)
@@ -146,12 +146,12 @@ static int add_lists(const struct config *c, int fd, struct bawn_error *e)
 		if (!c->white_list[i][0])
 			continue;
 		if (!is_file(FD_LOADER_LIST + i)) {
-			log_msg(LOG_ERROR, "white list: there is no file %.200s", c->white_list[i]);
+			log_msg(LOG_ERROR, "white list: there is no file %s", c->white_list[i]);
 			continue;
 		}
 		if (load_list(fd, (enum conf_list)i, &why) == 0)
 			continue;
-		log_msg(LOG_ERROR, "white list %.200s cannot be used: %s", c->white_list[i], why.msg);
+		log_msg(LOG_ERROR, "white list %s cannot be used: %s", c->white_list[i], why.msg);
 		if (ftruncate(fd, before))
 			return err_sys(e, "ftruncate");
 	}

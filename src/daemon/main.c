@@ -15,7 +15,8 @@ static const char usage[] =
 	"Options:\n"
 	"  --config FILE    the configuration (default: /etc/bawn/bawnd.conf, if it is there)\n"
 	"  --foreground     stay in the foreground and log to standard error\n"
-	"  --check-config   read configuration and policy, say what is wrong, and end\n"
+	"  --check-config   read configuration and policy, look for the files that they name,\n"
+	"                   say what is wrong, and end\n"
 	"  --help           this text\n"
 	"  --version        the version\n\n"
 	"SIGHUP reads policy and enclaves again; SIGTERM answers what is under way and ends.\n"
@@ -70,13 +71,15 @@ static int run_role(const char *name)
 static int check_config(const struct config *c)
 {
 	struct bawn_error e = { 0 };
-	unsigned remarks = 0;
-	int r = policy_check(c, &remarks, &e);
+	unsigned errors = 0, remarks = 0;
 
-	if (r) {
+	if (policy_check(c, &remarks, &e)) {
 		fprintf(stderr, "bawnd: %s\n", e.msg);
-		return EXIT_CONFIG;
+		errors++;
 	}
+	files_check(c, &errors, &remarks);
+	if (errors)
+		return EXIT_CONFIG;
 	printf("configuration and policy are well-formed%s\n", remarks ? ", with remarks" : "");
 	return 0;
 }
@@ -128,7 +131,7 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	log_to(early_log, NULL);
-	if (config_load(&c, path, &e)) {
+	if (config_load(&c, path, &e) || places_check(&c, &e)) {
 		fprintf(stderr, "bawnd: %s\n", e.msg);
 		return EXIT_CONFIG;
 	}

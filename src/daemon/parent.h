@@ -35,6 +35,7 @@ struct parent {
 	struct role_message policy; /* ROLE_POLICY that goes with policy_fd */
 	bool locked;                /* the vault has locked the policy: until we end, that one stays */
 	bool load_again;            /* asked for while the loader was at work */
+	char policy_refused[WIRE_NOTE]; /* why its file was not even read; "" if it was */
 
 	/* the audit log */
 	int audit_dir;

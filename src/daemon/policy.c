@@ -42,8 +42,10 @@ int policy_check(const struct config *c, unsigned *remarks, struct bawn_error *e
 	size_t n;
 	int rc = io_read_file(c->policy, AUTHORITY_TEXT_MAX, &text, &n, e);
 
-	if (rc)
+	if (rc) {
+		err_context(e, "policy");
 		return rc;
+	}
 	rc = authority_policy_parse((const char *)text, n, &authority_system_names, &p, e);
 	free(text);
 	if (rc) {

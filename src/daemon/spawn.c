@@ -56,7 +56,7 @@ static bool close_stdio(void)
 }
 
 /* For good: groups, then group, then user, each of them all three (setuid(7)). */
-static bool become(const struct conf_user *u)
+bool process_become(const struct conf_user *u)
 {
 	gid_t groups[CONF_GROUPS];
 
@@ -106,7 +106,7 @@ _Noreturn static void child(const struct config *c, enum process r, const int *f
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (r == PROC_VAULT)
 		setrlimit(RLIMIT_MEMLOCK, &lock); /* as root; others stay with what they have */
-	if (!close_stdio() || !place_fds(fds, nfds) || (c->separate && !become(&c->user[as])))
+	if (!close_stdio() || !place_fds(fds, nfds) || (c->separate && !process_become(&c->user[as])))
 		_exit(71);
 	/* Dies with the parent, however that ends. After setresuid, which forgets it. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

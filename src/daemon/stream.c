@@ -117,7 +117,7 @@ static int read_body(int fd, const struct head *h, off_t at, uint8_t **out, stru
 	struct bawn_error why = { 0 };
 	int r = sealed_part(fd, (uint64_t)at, h->n, out, &why);
 
-	return r ? err_set(e, r, "the enclaves as loaded: %.100s", why.msg) : 0;
+	return r ? err_set(e, r, "the enclaves as loaded: %s", why.msg) : 0;
 }
 
 int stream_write_list(int fd, enum conf_list which, const void *p, size_t n, struct bawn_error *e)

@@ -69,7 +69,7 @@ static int read_own(struct job *j, struct bawn_error *e)
 	}
 	/* The client is told, as by the gate. */
 	j->malformed = true;
-	snprintf(j->note, sizeof(j->note), "%.120s", e->msg);
+	text_printf(j->note, sizeof(j->note), "%s", e->msg);
 	return 0;
 }
 
@@ -480,7 +480,7 @@ static void loop(struct vault *v)
 		parked_expire(v, clock_ns());
 		pthread_mutex_lock(&v->lock);
 		if (authority_entries_tidy(v->entries, now_s(), &e) && !v->problem[0])
-			snprintf(v->problem, sizeof(v->problem), "grants cannot be kept: %.90s", e.msg);
+			text_printf(v->problem, sizeof(v->problem), "grants cannot be kept: %s", e.msg);
 		pthread_mutex_unlock(&v->lock);
 		anchor_save(v, false);
 	}
@@ -505,13 +505,13 @@ static int set_up(struct vault *v, struct bawn_error *e)
 		return err_set(e, state.code, "grants and revocations: %s", state.msg);
 	if (state.code) {
 		log_msg(LOG_ERROR, "grants and revocations: %s: everything is refused", state.msg);
-		vault_note(v, WIRE_AUDIT_FAULT, "grants and revocations: %.90s", state.msg);
+		vault_note(v, WIRE_AUDIT_FAULT, "grants and revocations: %s", state.msg);
 	}
 	state = (struct bawn_error){ 0 };
 	r = provision_load(v, &state);
 	if (r && r != BAWN_ERR_NOT_FOUND) {
 		log_msg(LOG_ERROR, "%s: provisioning starts anew", state.msg);
-		vault_note(v, WIRE_AUDIT_FAULT, "provisioning state: %.90s", state.msg);
+		vault_note(v, WIRE_AUDIT_FAULT, "provisioning state: %s", state.msg);
 	}
 	/* Sealed, but worth keeping out of swap all the same; whole where the limit allows it. */
 	if (!v->sandbox.locked && mlock(&v->prov, sizeof(v->prov)))

@@ -111,7 +111,7 @@ void vault_note(struct vault *v, enum wire_audit_event event, const char *fmt, .
 
 	m.u.audit = (struct role_audit){ .event = event, .operation = WIRE_OPERATIONS };
 	va_start(ap, fmt);
-	vsnprintf(m.u.audit.note, sizeof(m.u.audit.note), fmt, ap);
+	text_vprintf(m.u.audit.note, sizeof(m.u.audit.note), fmt, ap);
 	va_end(ap);
 	tell(v, &m);
 }

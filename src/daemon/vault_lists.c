@@ -72,7 +72,7 @@ static bool give_from(struct vault *v, enum conf_list which, const char *from, u
 	}
 	log_msg(LOG_ERROR, "%s %s is not in force: %s", files[which], from, e.msg);
 	if (r == BAWN_ERR_DENIED || r == BAWN_ERR_FORMAT || r == BAWN_ERR_NOT_FOUND) {
-		vault_note(v, WIRE_AUDIT_FAULT, "%s %s is not in force: %.60s", files[which], from, e.msg);
+		vault_note(v, WIRE_AUDIT_FAULT, "%s %s is not in force: %s", files[which], from, e.msg);
 		return true;
 	}
 	return false;

@@ -83,7 +83,7 @@ static enum wire_state state_of(struct vault *v, char problem[WIRE_NOTE])
 	else if (authority_entries_damaged(v->entries))
 		snprintf(problem, WIRE_NOTE, "grants and revocations cannot be read: everything is refused");
 	else if (v->policy_info.code != WIRE_OK)
-		snprintf(problem, WIRE_NOTE, "policy: %.100s", v->policy_info.problem);
+		text_printf(problem, WIRE_NOTE, "policy: %s", v->policy_info.problem);
 	else if (v->anchor.failing)
 		snprintf(problem, WIRE_NOTE, "the audit log cannot be written%s",
 			 v->config->audit_required ? ", and nothing is given without it" : "");

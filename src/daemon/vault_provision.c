@@ -63,7 +63,7 @@ static int save(struct vault *v)
 	if (r && !v->unsaved)
 		log_msg(LOG_ERROR, "the provisioning state cannot be kept: %s", e.msg);
 	if (r)
-		snprintf(v->problem, sizeof(v->problem), "state cannot be kept: %.90s", e.msg);
+		text_printf(v->problem, sizeof(v->problem), "state cannot be kept: %s", e.msg);
 	else if (v->unsaved)
 		v->problem[0] = '\0';
 	v->unsaved = r != 0;
@@ -109,7 +109,7 @@ __attribute__((format(printf, 3, 4))) static void failed(struct vault *v, bool l
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	text_vprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	pthread_mutex_lock(&v->lock);
 	if (strcmp(text, v->problem) != 0)
@@ -170,14 +170,14 @@ static void check_key(struct vault *v)
 	pthread_rwlock_unlock(&v->prov_lock);
 	if (dropped) {
 		log_msg(LOG_WARN, "the attestation key that was kept is of no use here: %s", e.msg);
-		vault_note(v, WIRE_AUDIT_PROVISION, "attestation key dropped: %.90s", e.msg);
+		vault_note(v, WIRE_AUDIT_PROVISION, "attestation key dropped: %s", e.msg);
 		v->unchecked = false;
 		v->want_key = v->want_pck = true;
 		return;
 	}
 	if (r) {
 		v->unasked = true;
-		failed(v, false, "the quoting enclave cannot be asked: %.90s", e.msg);
+		failed(v, false, "the quoting enclave cannot be asked: %s", e.msg);
 		return;
 	}
 	if (v->unasked)
@@ -382,7 +382,7 @@ static void in_force(struct vault *v, const struct provisioning *p)
 	/* What the source has may end as soon as what there was: asked again in an hour. */
 	v->renew_next = clock_ns() + HOUR_NS;
 	hex_encode(p->fmspc, 6, hex);
-	vault_note(v, WIRE_AUDIT_PROVISION, "certificate in force, FMSPC %s, root %.60s", hex, p->root);
+	vault_note(v, WIRE_AUDIT_PROVISION, "certificate in force, FMSPC %s, root %s", hex, p->root);
 	log_msg(LOG_INFO, "provisioned: FMSPC %s, certificates lead to \"%s\"", hex, p->root);
 	if (save(v) == 0)
 		succeeded(v);
@@ -472,8 +472,8 @@ void provision_fetched(struct vault *v, const struct role_fetched *brought, int 
 	struct bawn_error e = { 0 };
 
 	if (f->what == ROLE_FETCH_COLLATERAL && f->code == WIRE_OK && check_bundle(f, fd, &e)) {
-		snprintf(refused.problem, sizeof(refused.problem),
-			 "the courier brought what is no collateral: %.80s", e.msg);
+		text_printf(refused.problem, sizeof(refused.problem),
+			    "the courier brought what is no collateral: %s", e.msg);
 		log_msg(LOG_WARN, "%s", refused.problem);
 		f = &refused;
 		fd = -1;
@@ -539,7 +539,7 @@ bool provision_time(struct vault *v, char problem[WIRE_NOTE])
 		what = "the collateral has expired: who verifies quotes needs newer";
 	pthread_mutex_unlock(&v->lock);
 	if (what)
-		snprintf(problem, WIRE_NOTE, "%s", what);
+		text_printf(problem, WIRE_NOTE, "%s", what);
 	return what;
 }
 
@@ -553,9 +553,9 @@ static void source_text(const struct config *c, char out[WIRE_NOTE])
 	else if (c->source == SOURCE_PCS && !c->url[0])
 		snprintf(out, WIRE_NOTE, "pcs");
 	else if (c->source != SOURCE_DIRECTORY && at && host && at > host)
-		snprintf(out, WIRE_NOTE, "%.*s://%.100s", (int)(host - c->url), c->url, at + 1);
+		text_printf(out, WIRE_NOTE, "%.*s://%s", (int)(host - c->url), c->url, at + 1);
 	else
-		snprintf(out, WIRE_NOTE, "%.120s", c->url);
+		text_printf(out, WIRE_NOTE, "%s", c->url);
 }
 
 void provision_fill(struct vault *v, struct wire_provisioning *out)

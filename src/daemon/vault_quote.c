@@ -43,7 +43,7 @@ int quote_ready(struct vault *v, struct job *j, struct bawn_error *e)
 		return err_set(e, BAWN_ERR_NOT_FOUND, "no certificate for this platform: say where from "
 			       "with \"collateral =\" in bawnd.conf");
 	pthread_mutex_lock(&v->lock);
-	err_set(e, BAWN_ERR_NOT_FOUND, "no certificate for this platform yet: %.80s", v->problem);
+	err_set(e, BAWN_ERR_NOT_FOUND, "no certificate for this platform yet: %s", v->problem);
 	pthread_mutex_unlock(&v->lock);
 	return BAWN_ERR_NOT_FOUND;
 }

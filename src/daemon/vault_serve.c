@@ -49,10 +49,10 @@ void job_refuse(struct job *j, enum wire_code code, uint32_t retry_ms, const cha
 	j->answer.head.code = (uint16_t)code;
 	r->retry_ms = retry_ms;
 	va_start(ap, fmt);
-	vsnprintf(r->text, sizeof(r->text), fmt, ap);
+	text_vprintf(r->text, sizeof(r->text), fmt, ap);
 	va_end(ap);
 	if (!j->note[0])
-		snprintf(j->note, sizeof(j->note), "%s", r->text);
+		text_printf(j->note, sizeof(j->note), "%s", r->text);
 	j->tail.n = 0;
 	if (j->answer_fd >= 0) {
 		close(j->answer_fd);
@@ -168,7 +168,7 @@ static bool permitted(struct vault *v, struct job *j)
 	j->metered = true;
 	/* That it could not be read is no refusal of its owner's. */
 	unread = !v->policy_loaded && v->policy_info.code == WIRE_UNAVAILABLE;
-	snprintf(text, sizeof(text), "%.110s", v->policy_info.problem);
+	text_printf(text, sizeof(text), "%s", v->policy_info.problem);
 	j->authority = atomic_load(&v->authority_changes);
 	pthread_mutex_unlock(&v->lock);
 	if (j->decision.allowed)
@@ -494,7 +494,7 @@ void parked_expire(struct vault *v, uint64_t now)
 	struct job *j;
 
 	while ((j = unpark(v, is_late, &w))) {
-		job_refuse(j, WIRE_TIMEOUT, 1000, "no answer in time: %.90s", waits_for(v, j));
+		job_refuse(j, WIRE_TIMEOUT, 1000, "no answer in time: %s", waits_for(v, j));
 		finish(v, j);
 	}
 }

@@ -13,7 +13,7 @@ PRELOAD_CFLAGS := -std=c11 -O2 -g $(WARN) -DBAWN_PRELOAD -D_GNU_SOURCE -Iinclude
 # The inside has a C library of its own; the names face the host's.
 PRELOAD_NAMES_SRC  := $(sort $(wildcard src/preload/names*.c)) src/cpu/signal_names.c
 PRELOAD_INSIDE_SRC := $(filter-out $(PRELOAD_NAMES_SRC) src/cpu/platform_dir.c, \
-	src/crypto/cmac.c src/base/bytes.c src/base/error.c src/base/hex.c src/base/buf.c \
+	src/crypto/cmac.c src/base/bytes.c src/base/error.c src/base/text.c src/base/hex.c src/base/buf.c \
 	$(sort $(wildcard src/isa/*.c src/cpu/*.c src/cpu/*.S src/preload/*.c)))
 preload_obj = $(patsubst %,$(PRELOAD_BUILD)/obj/%.o,$(basename $(1)))
 

@@ -46,6 +46,27 @@ static void test_error(void)
 	is_int(err_set(NULL, BAWN_ERR_USAGE, "x"), BAWN_ERR_USAGE, "no error struct is fine");
 }
 
+static void test_fit(void)
+{
+	struct bawn_error e = { 0 };
+	char text[24], path[301] = "";
+
+	text_printf(text, sizeof(text), "%s", "exactly as long as this");
+	is_str(text, "exactly as long as this", "what fits is whole");
+	text_printf(text, sizeof(text), "%s", "another enclave is there already");
+	is_str(text, "another enclave is...", "what does not ends after a word, and says so");
+	text_printf(text, sizeof(text), "%s", "a word: whichisasmuchasthereis and more");
+	is_str(text, "a word: whichisasmuc...", "unless that would leave little");
+	text_fit(text, sizeof(text), "the place of something", ": why");
+	is_str(text, "the place of...: why", "an end is kept");
+	text_fit(text, 6, "text", "an end without room");
+	is_str(text, "text", "unless there is no room for more than that");
+	memset(path, 'x', sizeof(path) - 1);
+	errno = EACCES;
+	err_sys(&e, "%s", path);
+	ok(strlen(e.msg) == sizeof(e.msg) - 1 && strstr(e.msg, "xx...: Permission denied"), "why a long path fails is told");
+}
+
 static void test_buf_and_json(void)
 {
 	struct buf b;
@@ -155,6 +176,7 @@ int main(void)
 		return 1;
 	test_cursor();
 	test_error();
+	test_fit();
 	test_buf_and_json();
 	test_hex();
 	test_files(dir);

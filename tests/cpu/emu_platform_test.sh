@@ -56,6 +56,12 @@ like "$out" "CPUSVN +0201.*0109\$" "to a value"
 exits 1 "upgrade down" "$bawn" emu platform upgrade --component 15 --svn 8
 exits 0 "to the highest" "$bawn" emu platform upgrade --component 2 --svn 255
 exits 1 "and no further" "$bawn" emu platform upgrade --component 2
+chmod 640 "$tmp/.local/state/bawn/platform/platform"
+if [ "$(id -u)" = 0 ]; then chown 61002:61003 "$tmp/.local/state/bawn/platform/platform"; fi
+whose=$(stat -c '%u:%g %a' "$tmp/.local/state/bawn/platform/platform")
+exits 0 "one that is a service's" "$bawn" emu platform upgrade --component 3
+is "$(stat -c '%u:%g %a' "$tmp/.local/state/bawn/platform/platform")" "$whose" "stays that service's, with owner and mode"
+chmod 600 "$tmp/.local/state/bawn/platform/platform"
 exits 64 "component 16" "$bawn" emu platform upgrade --component 16
 exits 64 "an SVN of 256" "$bawn" emu platform upgrade --svn 256
 

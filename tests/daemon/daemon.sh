@@ -3,6 +3,7 @@
 # the tester's. `. tests/tap.sh` first.
 # shellcheck shell=bash disable=SC2034,SC2154,SC2120
 [ -x "$BUILD/bawnd" ] || skip_all "there is no bawnd"
+umask 022 # what others of its group may write, bawnd refuses
 ask=$PWD/$BUILD/tests/daemon/client_prog
 run=$tmp/run
 chmod 755 "$tmp"

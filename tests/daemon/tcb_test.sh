@@ -16,7 +16,6 @@ key_id() { od -An -tx1 -j 500 -N 64 "$tmp/quote" | tr -d ' \n'; } # of the quote
 # The platform is updated, with no enclave on it, as hardware wants it; what is less is out of date.
 recovery() { # HEX: the CPUSVN that there will be
 	"$bawn" emu platform upgrade "$BAWN_PLATFORM" >/dev/null || return 1
-	root && chown -R 61002:61002 "$BAWN_PLATFORM"
 	"$bawn" emu fab level set --fab "$tmp/fab" --cpusvn "$1" --status UpToDate >/dev/null &&
 		"$bawn" emu fab level set --fab "$tmp/fab" --cpusvn "$2" --status OutOfDate >/dev/null
 }

@@ -1,0 +1,141 @@
+# What bawnd says of its configuration: who could change it, whether what it names is there, what each value may be.
+# no-asan: the roles' tables of system calls do not have the sanitizer's
+. tests/tap.sh
+. tests/daemon/daemon.sh
+daemon_setup
+bawnd=$BUILD/bawnd
+check() { "$bawnd" --config "$tmp/bawnd.conf" --check-config; }
+good() { # NAME: as it is now, it is accepted
+	ok "$1" check
+}
+refused() { # NAME REGEX: it is not, neither checked nor started, and the reason is told
+	exits 78 "$1" check
+	like "$out" "$2" "... and why"
+	exits 78 "... nor started" timeout 20 "$bawnd" --config "$tmp/bawnd.conf" --foreground
+}
+
+# ---- values ----
+
+bad() { # REGEX LINE: this line in front is refused with that text
+	{ echo "$2"; cat "$tmp/bawnd.conf"; } >"$tmp/bad.conf"
+	exits 78 "$2" "$bawnd" --config "$tmp/bad.conf" --check-config
+	like "$out" "bad.conf, line 1: $1" "... and what it may be"
+}
+bad 'workers: "99" is not a whole number from 0 to 8$' "workers = 99"
+bad 'epc-total: "10X" is not a number of bytes from 0 to 1024G: .* K, M or G behind' "epc-total = 10X"
+bad 'audit-size: "1K" is not a number of bytes from 4K to 1024G' "audit-size = 1K"
+bad 'audit-size: "99999999999999999999" is not' "audit-size = 99999999999999999999"
+bad 'debug-enclaves: yes or no, not "maybe"' "debug-enclaves = maybe"
+bad 'state: a path from the root is needed, not here' "state = here"
+bad 'device: auto, kernel, isgx or emulated' "device = quantum"
+bad 'collateral: pccs from where' "collateral = pccs"
+bad 'gate-user: there is no user no-such-user-here' "gate-user = no-such-user-here"
+{ cat "$tmp/bawnd.conf"; echo "mode = 9"; } >"$tmp/bad.conf"
+exits 78 "a mode twice in a section" "$bawnd" --config "$tmp/bad.conf" --check-config
+n=$(grep -c '' "$tmp/bad.conf")
+like "$out" "line $n: mode was set in line $((n - 1)) already" "... with both lines"
+{ cat "$tmp/bawnd.conf"; printf '%s\n' "[socket more]" "path = $run/more" "workers = 1"; } >"$tmp/bad.conf"
+exits 78 "a setting of the service in a section" "$bawnd" --config "$tmp/bad.conf" --check-config
+like "$out" 'workers is no setting of a socket: it stands before the first section' "... and where it stands"
+{ echo "device = kernel"; cat "$tmp/bawnd.conf"; } >"$tmp/bad.conf"
+exits 78 "a setting twice" "$bawnd" --config "$tmp/bad.conf" --check-config
+like "$out" 'bad.conf, line 2: device was set in line 1 already' "... with both lines"
+
+# ---- what it names ----
+
+good "all is there"
+missing() { # SETTING [PATH]: it names what is not there
+	sed "s|^$1 = .*||" "$tmp/bawnd.conf" >"$tmp/rest"
+	{ echo "$1 = ${2:-$tmp/not-here}"; cat "$tmp/rest"; } >"$tmp/bad.conf"
+	exits 78 "$1: nothing is there" "$bawnd" --config "$tmp/bad.conf" --check-config
+	like "$out" "^bawnd: .*$1: .*not-here.*(o such file|collateral)|^bawnd: platform: no platform at .*not-here: make one" "... by name and path"
+}
+for k in quote-enclave provision-enclave launch-enclave white-list provision-white-list platform api-key-file ca-file \
+	root-file ppid-key-file policy; do
+	missing $k
+done
+missing collateral "directory $tmp/not-here"
+sed "s|^\(quote-enclave\) = .*|\1 = $tmp|" "$tmp/bawnd.conf" >"$tmp/bad.conf"
+exits 78 "a directory is no enclave" "$bawnd" --config "$tmp/bad.conf" --check-config
+like "$out" 'quote-enclave: .* is not a regular file' "... and that is told"
+sed "s|^collateral = .*|collateral = none|" "$tmp/bawnd.conf" >"$tmp/bad.conf"
+exits 0 "no source of certificates is a choice" "$bawnd" --config "$tmp/bad.conf" --check-config
+like "$out" 'collateral = none: there will be no certificate' "... with a remark"
+like "$out" 'well-formed, with remarks' "... that is counted"
+if root; then
+	echo secret >"$tmp/api-key" && chmod 600 "$tmp/api-key"
+	{ echo "api-key-file = $tmp/api-key"; cat "$tmp/bawnd.conf"; } >"$tmp/bad.conf"
+	exits 78 "a key that the courier cannot read" "$bawnd" --config "$tmp/bad.conf" --check-config
+	like "$out" "api-key-file: $tmp/api-key: Permission denied for the courier's user, 61003" "... and who"
+	chown -R 0:0 "$BAWN_PLATFORM"
+	exits 78 "a platform that the vault cannot read" check
+	like "$out" "$BAWN_PLATFORM.*: Permission denied for the vault's user, 61002" "... and who"
+	chown -R 61002:61002 "$BAWN_PLATFORM"
+	chmod 700 "$tmp/fab"
+	exits 78 "a directory that the courier cannot read" check
+	like "$out" "collateral: $tmp/fab: Permission denied for the courier's user" "... and who"
+	chmod 755 "$tmp/fab"
+	sed "/-user = /d" "$tmp/bawnd.conf" >"$tmp/bad.conf"
+	if ! getent passwd bawn-gate >/dev/null; then
+		exits 78 "users that there are not" "$bawnd" --config "$tmp/bad.conf" --check-config
+		like "$out" 'there is no user bawn-gate for the role: make it' "... and what to do"
+	fi
+fi
+
+# ---- who could change it ----
+
+chmod 666 "$tmp/bawnd.conf"
+refused "a configuration that others may write" 'bawnd.conf can be changed by others .mode 0666.: chmod go-w it'
+chmod 644 "$tmp/bawnd.conf"
+chmod 620 "$tmp/policy"
+refused "a policy that its group may write" 'policy: .*/policy can be changed by others .mode 0620.'
+chmod 644 "$tmp/policy"
+mkdir -p "$tmp/open"
+cp "$tmp/policy" "$tmp/open/policy"
+cp "$tmp/bawnd.conf" "$tmp/kept.conf"
+sed "s|^policy = .*|policy = $tmp/link|" "$tmp/kept.conf" >"$tmp/bawnd.conf"
+ln -s open/policy "$tmp/link"
+good "a policy behind a link"
+chmod 777 "$tmp/open"
+refused "where it leads to, others may write" 'policy: .*/open can be changed by others .mode 0777.'
+chmod 1777 "$tmp/open"
+good "as in /tmp, but not what is there"
+sed "s|^policy = .*|policy = $tmp/loop|" "$tmp/kept.conf" >"$tmp/bawnd.conf"
+ln -s loop "$tmp/loop"
+refused "a link that leads to itself" 'too many links'
+cp "$tmp/kept.conf" "$tmp/bawnd.conf"
+if root; then
+	chown 62000 "$tmp/bawnd.conf"
+	refused "a configuration of somebody else" 'bawnd.conf belongs to user 62000, who could change it: chown it to root'
+	chown 0 "$tmp/bawnd.conf"
+	chown 62000 "$tmp/policy"
+	refused "a policy of somebody else" 'policy belongs to user 62000'
+	chown 0 "$tmp/policy"
+fi
+starts "it starts"
+for d in state state/vault state/courier audit; do
+	mode=$(stat -c %a "$tmp/$d")
+	chmod 777 "$tmp/$d"
+	exits 78 "$d that everybody may write" check
+	like "$out" "(state|audit): $tmp/$d can be changed by others .mode 0777.: chmod go-w it" "... and which"
+	chmod "$mode" "$tmp/$d"
+done
+good "as it was, it is good"
+if root; then
+	chown 61003 "$tmp/state/vault"
+	exits 78 "the vault's state in the courier's hands" check
+	like "$out" "state/vault belongs to user 61003, who could change it: chown it to the role's user" "... and whose it should be"
+	chown 61002 "$tmp/state/vault"
+fi
+
+# ---- while it runs ----
+
+chmod 666 "$tmp/policy"
+exits 1 "a policy that others may write by now is not read" "$bawn" daemon reload
+like "$out" 'policy can be changed by others' "... and why"
+ok "what was in force stays so" "$ask" quote "$tmp/quote"
+like "$("$bawn" daemon status)" 'degraded: policy: .*can be changed by others' "status tells"
+chmod 644 "$tmp/policy"
+ok "it is read again" "$bawn" daemon reload
+daemon_stop
+tap_done
