@@ -148,8 +148,7 @@ daemon_policy "launch_keys $(signer_of "$BUILD/enclaves/launch.signed.so")" "pro
 ok "a list with it" "$bawn" daemon reload
 exits 1 "no token for nobody" "$ask" token "$nobody" "$nobody"
 like "$out" 'LE_WHITELIST' "... says the launch enclave, which runs again"
-"$bawn" daemon status >"$tmp/status"
-like "$(head -n 1 "$tmp/status")" 'degraded.*provisioning_keys' "the provision enclave does not, and that is told"
+ok "the provision enclave does not, and that is told" until_status 'degraded.*provisioning_keys'
 daemon_policy "[native]" "allow status,administer,provision uid=$uid" "[web]"
 mv "$tmp/fab/pck" "$tmp/fab/pck.away" # what there was has to do
 ok "no lists" "$bawn" daemon reload
