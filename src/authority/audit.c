@@ -161,6 +161,14 @@ static int rotate(struct authority_audit *a, struct bawn_error *e)
 
 /* ---- appending ---- */
 
+/* For the line that tells of the loss, and for one after it of any length, which would be lost again otherwise. */
+static int make_room(struct authority_audit *a, struct bawn_error *e)
+{
+	int rc = fallocate(a->fd, FALLOC_FL_KEEP_SIZE, (off_t)a->now.offset, 2 * AUTHORITY_AUDIT_LINE);
+
+	return rc && errno != EOPNOTSUPP && errno != ENOSYS ? err_sys(e, "no room for the audit log") : 0;
+}
+
 int authority_audit_recover(struct authority_audit *a, struct bawn_error *e)
 {
 	struct audit_extra x = { .lost = a->lost - a->lost_told };
@@ -168,6 +176,8 @@ int authority_audit_recover(struct authority_audit *a, struct bawn_error *e)
 
 	if (a->now.offset + AUTHORITY_AUDIT_LINE > a->o.segment_bytes)
 		rc = rotate(a, e);
+	if (rc == 0 && x.lost)
+		rc = make_room(a, e);
 	if (rc == 0 && x.lost) {
 		rc = put_own(a, WIRE_AUDIT_RECOVER, &x, "lines could not be written", e);
 		if (rc == 0)

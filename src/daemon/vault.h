@@ -169,6 +169,7 @@ struct vault {
 	bool want_pck, want_collateral;
 	bool collateral_turn;       /* it was asked for last */
 	bool unchecked;             /* whether the key is fit for the platform as it is now */
+	char time_told[WIRE_NOTE];  /* the first thread's: what of provision_time the log has */
 	bool unasked;               /* it could not be seen: that is what `problem` is about */
 	bool behind;                /* it is not: the TCB has risen */
 	bool unsaved;               /* what is in prov could not be written */

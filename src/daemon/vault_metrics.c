@@ -49,6 +49,9 @@ static void write_metrics(struct vault *v, struct buf *b)
 	number(b, "enclaves", "gauge", "Architectural enclaves loaded.", s.enclaves);
 	number(b, "epc_held_bytes", "gauge", "EPC in enclaves handed over, as far as known.", s.epc_held);
 	number(b, "certificate_expires_seconds", "gauge", "When the PCK certificate ends, since 1970; 0: none.", s.certificate_expires);
+	number(b, "certificate_valid", "gauge", "1: quotes are issued under a certificate that holds.",
+	       p.certificate_from <= s.now && s.now < p.certificate_expires);
+	number(b, "collateral_valid", "gauge", "1: there is collateral, and it holds.", s.now < s.collateral_expires);
 	number(b, "collateral_expires_seconds", "gauge", "When the first of the collateral ends, since 1970; 0: none.", s.collateral_expires);
 	number(b, "provisioning_tries", "gauge", "Tries since the last success.", p.tries);
 	number(b, "audit_lines", "gauge", "Lines of the audit log.", s.audit_count);

@@ -258,11 +258,27 @@ static bool overdue(enum fetch_state *s, uint64_t since)
 	return true;
 }
 
+/* What has ended, or begun to hold, is logged once. Quotes are issued in any case: a verifier decides. */
+static void remark_time(struct vault *v)
+{
+	char problem[WIRE_NOTE] = "";
+	bool late = provision_time(v, problem);
+
+	if (strcmp(problem, v->time_told) == 0)
+		return;
+	if (late)
+		log_msg(LOG_WARN, "%s", problem);
+	else
+		log_msg(LOG_INFO, "certificate and collateral hold again");
+	memcpy(v->time_told, problem, sizeof(problem));
+}
+
 uint64_t provision_step(struct vault *v)
 {
 	uint64_t now = now_s(), clock = clock_ns(), renew = v->config->renew_days * DAY, expires;
 	bool have, pck, collateral;
 
+	remark_time(v);
 	if (!v->desk || v->quiesced_until || v->stopping)
 		return 60 * SECOND_NS;
 	if (v->resealed) {

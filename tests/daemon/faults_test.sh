@@ -60,6 +60,8 @@ for _ in $(seq 200); do "$bawn" daemon provision | grep -q 'expired' && break; s
 like "$("$bawn" daemon provision)" 'provisioning: expired' "it expires, and provisioning says so"
 like "$("$bawn" daemon status)" 'degraded: the certificate has expired' "... and so does status"
 sleep 2 # the last second counts
+ok "quotes are issued all the same: a verifier decides" "$ask" quote "$tmp/late"
+is "$(grep -c 'vault: the certificate has expired' "$tmp/log")" 1 "... and the log warns once"
 "$ask" quote "$tmp/late" >/dev/null 2>&1 && verify "$tmp/late" >/dev/null 2>&1
 ok "no quote is had that verifies" test $? != 0
 ok "a new one" issue
