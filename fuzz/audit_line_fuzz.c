@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!l.n || l.maced >= size || l.identity.known & ~WIRE_KNOWN_ALL)
 		abort();
 	authority_line_text(l.note, text, sizeof(text));
-	authority_line_text(l.exe, text, sizeof(text));
+	authority_line_text(l.match, text, sizeof(text));
 	for (size_t i = 0; text[i]; i++)
 		if (text[i] < 0x20 || text[i] > 0x7e)
 			abort();

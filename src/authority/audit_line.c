@@ -34,7 +34,7 @@ static void put_hex(struct buf *out, const char *key, const void *p, size_t n)
 	buf_printf(out, ",\"%s\":\"%s\"", key, hex);
 }
 
-static void put_time(struct buf *out, uint64_t us)
+static void put_time(struct buf *out, const char *key, uint64_t us)
 {
 	time_t t = (time_t)(us / 1000000);
 	struct tm tm;
@@ -43,7 +43,7 @@ static void put_time(struct buf *out, uint64_t us)
 	/* Before the year 10000, as the format has it. */
 	if (t > 253402300799 || !gmtime_r(&t, &tm) || !strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm))
 		strcpy(text, "9999-12-31T23:59:59");
-	buf_printf(out, ",\"time\":\"%s.%06uZ\"", text, (unsigned)(us % 1000000));
+	buf_printf(out, ",\"%s\":\"%s.%06uZ\"", key, text, (unsigned)(us % 1000000));
 }
 
 static void put_identity(struct buf *out, const struct wire_identity *i)
@@ -83,25 +83,26 @@ void audit_render(const struct role_audit *ev, uint64_t n, const struct audit_ex
 	char rule[32];
 
 	buf_printf(out, "{\"n\":%" PRIu64, n);
-	put_time(out, ev->time);
+	put_time(out, "time", ev->time);
 	put_text(out, "event", wire_audit_event_name(ev->event));
 	if (ev->operation < WIRE_OPERATIONS)
 		put_text(out, "operation", wire_operation_name(ev->operation));
-	if (ev->event == WIRE_AUDIT_REQUEST) {
+	if (ev->has_subject) { /* somebody was answered */
 		authority_decision_rule(ev->reason, ev->line, ev->entry, rule);
 		put_text(out, "answer", wire_code_name(ev->code));
 		put_text(out, "rule", rule);
-	} else if (ev->entry) {
-		snprintf(rule, sizeof(rule), "entry %" PRIu64, ev->entry);
-		put_text(out, "rule", rule);
 	}
+	if (ev->changed)
+		buf_printf(out, ",\"entry\":%" PRIu64, ev->changed);
+	put_text(out, "match", ev->match);
+	if (ev->until)
+		put_time(out, "until", ev->until < UINT64_MAX / 1000000 ? ev->until * 1000000 : UINT64_MAX);
 	if (ev->protocol)
 		put_text(out, "protocol", ev->protocol == ROLE_AESM ? "aesm" : "native");
 	put_text(out, "socket", ev->socket);
 	if (ev->has_subject)
 		buf_printf(out, ",\"uid\":%u,\"gid\":%u,\"pid\":%u", ev->uid, ev->gid, ev->pid);
 	put_text(out, "cgroup", ev->cgroup);
-	put_text(out, "exe", ev->exe);
 	put_identity(out, &ev->identity);
 	if (x)
 		put_extra(out, x);
@@ -190,8 +191,8 @@ static bool text_member(struct jread *r, struct cur name, struct authority_line 
 	} texts[] = {
 		{ "event", &l->event }, { "time", &l->time },         { "operation", &l->operation },
 		{ "answer", &l->answer }, { "rule", &l->rule },       { "protocol", &l->protocol },
-		{ "socket", &l->socket }, { "note", &l->note },       { "exe", &l->exe },
-		{ "cgroup", &l->cgroup },
+		{ "socket", &l->socket }, { "note", &l->note },       { "cgroup", &l->cgroup },
+		{ "match", &l->match },   { "until", &l->until },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
@@ -213,6 +214,7 @@ static bool number_member(struct jread *r, struct cur name, struct authority_lin
 		{ "gid", &l->gid, UINT32_MAX },     { "pid", &l->pid, UINT32_MAX },
 		{ "lost", &l->lost, UINT64_MAX },   { "cut", &l->cut, UINT64_MAX },
 		{ "first", &l->first, UINT64_MAX }, { "last", &l->last, UINT64_MAX },
+		{ "entry", &l->entry, UINT64_MAX },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)

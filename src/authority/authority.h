@@ -300,10 +300,11 @@ uint64_t authority_audit_lost(const struct authority_audit *a);
 /* One line, without its line end, taken apart. Texts point into the line. */
 struct authority_line {
 	uint64_t n;
-	struct cur event, time, operation, answer, rule, protocol, socket, note, exe, cgroup;
+	struct cur event, time, operation, answer, rule, protocol, socket, note, cgroup, match, until;
 	bool has_subject;
 	uint64_t uid, gid, pid;
 	struct wire_identity identity; /* known 0: of no enclave */
+	uint64_t entry;       /* GRANT, REVOKE, REMOVE: its number; 0: none */
 	uint64_t lost, cut;   /* RECOVER: lines that could not be written, bytes set aside */
 	uint64_t first, last; /* DROP: lines that went with a file */
 	bool begins;          /* BEGIN: the first line of a file, with the next two */

@@ -211,10 +211,13 @@ static void print_line(const struct authority_line *l)
 	print_text("", l->operation);
 	print_text("", l->answer);
 	print_text("by ", l->rule);
+	if (l->entry)
+		printf(" entry %" PRIu64, l->entry);
+	print_text("for ", l->match);
+	print_text("until ", l->until);
 	print_text("on ", l->socket);
 	if (l->has_subject)
 		printf(" uid %" PRIu64 " pid %" PRIu64, l->uid, l->pid);
-	print_text("exe ", l->exe);
 	if (l->identity.known & WIRE_KNOWN_MRENCLAVE) {
 		hex_encode(l->identity.mrenclave, 8, hex);
 		printf(" mrenclave %s...", hex);
@@ -303,7 +306,7 @@ struct search {
 	struct wire_match m; /* uid, gid, mrenclave, mrsigner, product, debug */
 	const char *event, *operation, *answer, *rule, *protocol, *socket, *since, *until;
 	bool by_pid;
-	uint64_t pid, found;
+	uint64_t pid, entry, found;
 };
 
 static bool is_text(struct cur text, const char *want)
@@ -331,6 +334,8 @@ static bool matches(const struct search *s, const struct authority_line *l)
 	if (s->by_pid && !(l->has_subject && l->pid == s->pid))
 		return false;
 	if ((s->since && against(l->time, s->since) < 0) || (s->until && against(l->time, s->until) > 0))
+		return false;
+	if (s->entry && l->entry != s->entry)
 		return false;
 	if (m->has & (WIRE_HAS_UID | WIRE_HAS_GID) && !l->has_subject)
 		return false;
@@ -388,7 +393,7 @@ static int a_time(const struct cli *c, const char *word, const char *value)
 static int search_word(struct search *s, const char *word)
 {
 	struct bawn_error e = { 0 };
-	const char *pid;
+	const char *number;
 
 	if (value_of(word, "event", &s->event))
 		return one_of(s->c, word, s->event, wire_audit_event_name, WIRE_AUDIT_EVENTS);
@@ -404,9 +409,16 @@ static int search_word(struct search *s, const char *word)
 		return a_time(s->c, word, s->until);
 	if (value_of(word, "rule", &s->rule) || value_of(word, "socket", &s->socket))
 		return 0;
-	if (value_of(word, "pid", &pid)) {
+	if (value_of(word, "pid", &number)) {
 		s->by_pid = true;
-		return words_number(pid, strlen(pid), UINT32_MAX, &s->pid) ? 0 : cli_usage(s->c, "not a process's number: %s", word);
+		if (!words_number(number, strlen(number), UINT32_MAX, &s->pid))
+			return cli_usage(s->c, "not a process's number: %s", word);
+		return 0;
+	}
+	if (value_of(word, "entry", &number)) {
+		if (!words_number(number, strlen(number), UINT64_MAX, &s->entry) || !s->entry)
+			return cli_usage(s->c, "not the number of a grant or revocation: %s", word);
+		return 0;
 	}
 	if (strncmp(word, "cgroup=", 7) == 0)
 		return cli_usage(s->c, "a line is not searched by its control group: %s", word);
@@ -444,9 +456,9 @@ static const struct cli_command search = {
 	.name = "search",
 	.summary = "print the lines that meet all conditions",
 	.operands = "CONDITION...",
-	.details = "Conditions: event=request, operation=quote, answer=denied, rule='line 12', protocol=aesm,\n"
-		   "socket=aesm, since=2026-11-27T08:00, until=2026-11, uid=, user=, gid=, group=, pid=,\n"
-		   "mrenclave=, mrsigner=, product=, svn=, debug=.\n"
+	.details = "Conditions: event=request, operation=quote, answer=denied, rule='line 12', entry=3,\n"
+		   "protocol=aesm, socket=aesm, since=2026-11-27T08:00, until=2026-11, uid=, user=,\n"
+		   "gid=, group=, pid=, mrenclave=, mrsigner=, product=, svn=, debug=.\n"
 		   "Exit codes: 0 some lines were found, 3 none.",
 	.options = search_options,
 	.min = 1,

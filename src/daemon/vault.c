@@ -175,6 +175,7 @@ static void take_request(struct vault *v, const struct role_message *m, struct m
 			vault_remark("a request from the gate that cannot be read: %s", e.msg);
 		goto dropped;
 	}
+	audit_expect(j);
 	/* The protocol is the socket's, whatever the gate says. */
 	if ((j->protocol == ROLE_AESM) != (j->conn->socket->protocol == PROTOCOL_AESM))
 		goto dropped;
@@ -327,6 +328,8 @@ static void new_policy(struct vault *v, const struct role_policy *info, int fd)
 	}
 	v->policy_known = true;
 	pthread_mutex_unlock(&v->lock);
+	if (r)
+		vault_note(v, WIRE_AUDIT_POLICY, "another policy could not be read, nothing changed: %.70s", info->problem);
 	if (p) {
 		char hex[17];
 

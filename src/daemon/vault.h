@@ -36,7 +36,7 @@ struct conn {
 	const struct conf_socket *socket;
 	uint32_t uid, gid, pid, ngroups, groups[WIRE_GROUPS];
 	bool has_cgroup, more_groups;
-	char cgroup[WIRE_CGROUP], exe[WIRE_CGROUP];
+	char cgroup[WIRE_CGROUP];
 };
 
 /* ======================= requests ======================= */
@@ -68,8 +68,10 @@ struct job {
 	bool quiet;            /* nothing for the audit log if it went well */
 	bool metered;          /* a rate was charged already */
 	bool malformed;        /* what is wrong is in note */
+	/* for the audit log */
 	enum wire_audit_event event;
-	char note[WIRE_NOTE];  /* for the audit log */
+	struct wire_entry entry; /* that is made or removed; of what is not known yet, nothing */
+	char note[WIRE_NOTE];
 	enum park park;
 	bool parked;           /* the gate knows that it waits, or has waited */
 	bool turn;             /* PARK_LAUNCH: it has come */
@@ -224,11 +226,11 @@ void conn_subject(const struct conn *c, struct authority_subject *out);
 /* ---- vault_peer.c ---- */
 
 /*
- * The control group (version 2) and the program's path of the process that
- * connected, whose numbers are as SO_PEERCRED says: both empty where it is not
- * certain that they are that process's own. False: no group.
+ * The control group (version 2) of the process that connected, whose numbers
+ * are as SO_PEERCRED says. False, and empty: it has none, or that is not
+ * certain to be that process's own.
  */
-bool peer_read(int fd, uint32_t pid, uint32_t uid, char cgroup[WIRE_CGROUP], char exe[WIRE_CGROUP]);
+bool peer_read(int fd, uint32_t pid, uint32_t uid, char cgroup[WIRE_CGROUP]);
 
 /* ---- vault_socket.c ---- */
 
@@ -333,6 +335,8 @@ int lists_get(struct vault *v, enum conf_list which, struct buf *out, struct baw
 
 /* ---- vault_audit.c ---- */
 
+/* What the record is to be about, as soon as the request is known: so refusals have it too. */
+void audit_expect(struct job *j);
 void vault_audit(struct vault *v, const struct job *j, enum wire_code code);
 /* False, and a refusal: it would be on record, there can be no record now, and the configuration wants one. */
 bool audit_permits(struct vault *v, struct job *j);

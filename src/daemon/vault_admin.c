@@ -29,7 +29,6 @@ static void serve_reload(struct vault *v, struct job *j)
 	locked = v->locked;
 	bad = (enum wire_code)v->policy_info.code;
 	pthread_mutex_unlock(&v->lock);
-	j->event = WIRE_AUDIT_POLICY;
 	if (locked) {
 		job_refuse(j, WIRE_LOCKED, 0, "the policy is locked until bawnd restarts");
 		return;
@@ -54,7 +53,6 @@ static void serve_lock(struct vault *v, struct job *j)
 {
 	struct bawn_error e = { 0 };
 
-	j->event = WIRE_AUDIT_POLICY;
 	snprintf(j->note, sizeof(j->note), "locked until bawnd restarts");
 	pthread_mutex_lock(&v->lock);
 	v->locked = true;
@@ -104,7 +102,6 @@ static void serve_add(struct vault *v, struct job *j)
 	struct authority_subject by;
 	int r;
 
-	j->event = q->kind == WIRE_GRANT ? WIRE_AUDIT_GRANT : WIRE_AUDIT_REVOKE;
 	conn_subject(j->conn, &by);
 	pthread_mutex_lock(&v->lock);
 	r = authority_entries_add(v->entries, q, &by, v->locked, now_s(), &change, &e);
@@ -127,7 +124,7 @@ static void serve_add(struct vault *v, struct job *j)
 		launch_held(v, UINT64_MAX, &a->outside);
 	if (!change.kept)
 		log_msg(LOG_ERROR, "a change of authority holds, but is not on disk: %s", e.msg);
-	j->decision.entry = change.id;
+	j->entry.id = change.id;
 	memcpy(j->note, q->note, sizeof(j->note));
 }
 
@@ -139,12 +136,12 @@ static void serve_remove(struct vault *v, struct job *j)
 	bool kept = false;
 	int r;
 
-	j->event = WIRE_AUDIT_REMOVE;
 	pthread_mutex_lock(&v->lock);
 	r = authority_entries_remove(v->entries, id, v->locked, &removed, &kept, &e);
 	pthread_mutex_unlock(&v->lock);
 	authority_changed(v);
-	j->decision.entry = id;
+	if (r == 0)
+		j->entry = removed;
 	if (r == 0 && !kept)
 		log_msg(LOG_ERROR, "a change of authority holds, but is not on disk: %s", e.msg);
 	if (r)
@@ -179,7 +176,6 @@ static void serve_list(struct vault *v, struct job *j)
 
 static void serve_quiesce(struct vault *v, struct job *j)
 {
-	j->event = WIRE_AUDIT_QUIESCE;
 	enclaves_quiesce(v, j->native.u.quiesce.seconds, &j->answer.u.quiesce);
 	snprintf(j->note, sizeof(j->note), "%u enclaves closed", j->answer.u.quiesce.enclaves);
 }

@@ -288,7 +288,6 @@ static void serve_register(struct vault *v, struct job *j)
 	struct ae_white_list list;
 	int r;
 
-	j->event = WIRE_AUDIT_POLICY;
 	if (j->aesm->data_type != 0) {
 		answer_error(j, AESM_ERR_PARAMETER);
 		return;

@@ -35,6 +35,50 @@ static void tell(struct vault *v, struct role_message *m)
 		_exit(1); /* no parent, no service */
 }
 
+static enum wire_audit_event event_of(const struct job *j)
+{
+	if (j->protocol == ROLE_AESM)
+		return j->aesm->type == AESM_REGISTER ? WIRE_AUDIT_POLICY : WIRE_AUDIT_REQUEST;
+	switch (j->native.head.type) {
+	case WIRE_POLICY_RELOAD:
+	case WIRE_POLICY_LOCK:
+		return WIRE_AUDIT_POLICY;
+	case WIRE_GRANT_ADD:
+		return j->native.u.grant_add.kind == WIRE_GRANT ? WIRE_AUDIT_GRANT : WIRE_AUDIT_REVOKE;
+	case WIRE_GRANT_REMOVE:
+		return WIRE_AUDIT_REMOVE;
+	case WIRE_QUIESCE:
+		return WIRE_AUDIT_QUIESCE;
+	case WIRE_PROVISION_NOW:
+		return WIRE_AUDIT_PROVISION;
+	default:
+		return WIRE_AUDIT_REQUEST;
+	}
+}
+
+void audit_expect(struct job *j)
+{
+	if (j->malformed)
+		return;
+	j->event = event_of(j);
+	if (j->event == WIRE_AUDIT_GRANT || j->event == WIRE_AUDIT_REVOKE) {
+		j->entry = j->native.u.grant_add;
+		j->entry.id = 0; /* is given when it is made */
+	} else if (j->event == WIRE_AUDIT_REMOVE)
+		j->entry.id = j->native.u.grant_remove.id;
+}
+
+/* Whom it is about: as much of it as there is room for, which is all of it. */
+static void put_match(const struct wire_match *m, char out[ROLE_MATCH])
+{
+	struct buf b;
+
+	buf_init(&b, ROLE_MATCH);
+	authority_match_text(m, &b);
+	snprintf(out, ROLE_MATCH, "%.*s", (int)b.n, (const char *)b.p);
+	buf_free(&b);
+}
+
 void vault_audit(struct vault *v, const struct job *j, enum wire_code code)
 {
 	struct role_message m = { 0 };
@@ -55,10 +99,13 @@ void vault_audit(struct vault *v, const struct job *j, enum wire_code code)
 		.gid = j->conn->gid,
 		.pid = j->conn->pid,
 		.identity = j->identity,
+		.changed = j->entry.id,
+		.until = j->entry.expires,
 	};
+	if (j->entry.match.operations)
+		put_match(&j->entry.match, a->match);
 	memcpy(a->socket, j->conn->socket->name, sizeof(a->socket));
 	memcpy(a->cgroup, j->conn->cgroup, sizeof(a->cgroup));
-	memcpy(a->exe, j->conn->exe, sizeof(a->exe));
 	memcpy(a->note, j->note, sizeof(a->note));
 	tell(v, &m);
 }

@@ -59,7 +59,7 @@ static bool identify(const struct vault *v, struct conn *c)
 			c->groups[c->ngroups] = groups[c->ngroups];
 	else
 		c->more_groups = true; /* more than fit: a denial for any group holds, a permission does not */
-	c->has_cgroup = peer_read(c->fd, c->pid, c->uid, c->cgroup, c->exe);
+	c->has_cgroup = peer_read(c->fd, c->pid, c->uid, c->cgroup);
 	return true;
 }
 

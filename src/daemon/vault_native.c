@@ -363,12 +363,10 @@ static void serve_collateral(struct vault *v, struct job *j)
 
 static void serve_provisioning(struct vault *v, struct job *j)
 {
-	if (j->native.head.type == WIRE_PROVISION_NOW) {
-		j->event = WIRE_AUDIT_PROVISION;
+	if (j->native.head.type == WIRE_PROVISION_NOW)
 		provision_now(v, j->native.u.provision_now.what);
-	} else {
+	else
 		j->quiet = true;
-	}
 	provision_fill(v, &j->answer.u.provisioning);
 }
 

@@ -56,16 +56,6 @@ static bool read_cgroup(uint32_t pid, char out[WIRE_CGROUP])
 	return true;
 }
 
-static void read_exe(uint32_t pid, char out[WIRE_CGROUP])
-{
-	char path[40];
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/proc/%u/exe", pid);
-	n = readlink(path, out, WIRE_CGROUP - 1);
-	out[n > 0 ? n : 0] = '\0';
-}
-
 /* When a process started (proc(5), field 22), if it is this user's; 0: not, or there is none. */
 static uint64_t started(uint32_t pid, uint32_t uid)
 {
@@ -94,7 +84,7 @@ static bool lives(int pidfd)
 	return poll(&f, 1, 0) == 0;
 }
 
-bool peer_read(int fd, uint32_t pid, uint32_t uid, char cgroup[WIRE_CGROUP], char exe[WIRE_CGROUP])
+bool peer_read(int fd, uint32_t pid, uint32_t uid, char cgroup[WIRE_CGROUP])
 {
 	int pidfd = -1;
 	socklen_t n = sizeof(pidfd);
@@ -103,11 +93,8 @@ bool peer_read(int fd, uint32_t pid, uint32_t uid, char cgroup[WIRE_CGROUP], cha
 	uint64_t before = !told && errno == ENOPROTOOPT ? started(pid, uid) : 0;
 	bool known = read_cgroup(pid, cgroup);
 
-	read_exe(pid, exe);
-	if (!(told ? lives(pidfd) : before && started(pid, uid) == before)) {
+	if (!(told ? lives(pidfd) : before && started(pid, uid) == before))
 		known = false;
-		exe[0] = '\0';
-	}
 	if (told)
 		close(pidfd);
 	if (!known)

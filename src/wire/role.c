@@ -74,8 +74,10 @@ static const struct wire_field audit_fields[] = {
 	F_UINT(struct role_audit, pid),
 	F_TEXT(struct role_audit, socket),
 	F_TEXT(struct role_audit, cgroup),
-	F_TEXT(struct role_audit, exe),
 	F_PART(struct role_audit, identity, wire_identity_layout),
+	F_UINT(struct role_audit, changed),
+	F_UINT(struct role_audit, until),
+	F_TEXT(struct role_audit, match),
 	F_TEXT(struct role_audit, note),
 };
 static const struct wire_layout audit = LAYOUT(struct role_audit, "audit", audit_fields);

@@ -766,6 +766,7 @@ enum wire_audit_event {
 	WIRE_AUDIT_EVENTS,
 };
 const char *wire_audit_event_name(unsigned event); /* "request" */
+#define ROLE_MATCH 640
 struct role_audit {
 	uint64_t number; /* the vault's own, for ROLE_ANCHOR */
 	uint64_t time;   /* microseconds since 1970 */
@@ -779,8 +780,9 @@ struct role_audit {
 	uint32_t uid, gid, pid;
 	char socket[WIRE_SECTION];
 	char cgroup[WIRE_CGROUP];
-	char exe[WIRE_CGROUP]; /* can be forged: a note, no more */
 	struct wire_identity identity;
+	uint64_t changed, until; /* a grant or revocation, made or removed: its number, when it ends */
+	char match[ROLE_MATCH];  /* ... and whom it is about, in the policy's words */
 	char note[WIRE_NOTE];
 };
 struct role_anchor {

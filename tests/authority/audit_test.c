@@ -22,7 +22,7 @@ static int append(struct authority_audit *a, unsigned i)
 	struct role_audit ev = { .event = WIRE_AUDIT_REQUEST, .operation = WIRE_OP_QUOTE, .protocol = ROLE_NATIVE,
 				 .time = UINT64_C(1700000000123456) + i * 1000000, .reason = WIRE_REASON_RULE,
 				 .line = 12, .has_subject = true, .uid = i, .gid = 100, .pid = 42,
-				 .socket = "native", .cgroup = "/system.slice/a.service", .exe = "/usr/bin/a" };
+				 .socket = "native", .cgroup = "/system.slice/a.service" };
 	struct bawn_error e = { 0 };
 
 	ev.identity = kit_identity((uint8_t)i, 0xbb);
@@ -125,7 +125,7 @@ static void test_line(void)
 	struct role_audit ev = { .event = WIRE_AUDIT_REQUEST, .operation = WIRE_OP_LAUNCH, .protocol = ROLE_AESM,
 				 .time = UINT64_C(1700000000123456), .code = WIRE_DENIED,
 				 .reason = WIRE_REASON_REVOKED, .entry = 5, .has_subject = true, .uid = 1000,
-				 .gid = 100, .pid = 42, .socket = "aesm", .exe = "/a \"b\"\\%",
+				 .gid = 100, .pid = 42, .socket = "aesm", .cgroup = "/a \"b\"\\%",
 				 .note = "why\x01\xff" };
 	struct authority_line l;
 	struct bawn_error e = { 0 };
@@ -141,18 +141,18 @@ static void test_line(void)
 	is_mem(end,
 	       "{\"n\":2,\"time\":\"2023-11-14T22:13:20.123456Z\",\"event\":\"request\",\"operation\":\"launch\","
 	       "\"answer\":\"denied\",\"rule\":\"revocation 5\",\"protocol\":\"aesm\",\"socket\":\"aesm\","
-	       "\"uid\":1000,\"gid\":100,\"pid\":42,\"exe\":\"/a %22b%22%5C%25\",\"mrenclave\":\"aaaaaaaa",
-	       233, "as it is written");
+	       "\"uid\":1000,\"gid\":100,\"pid\":42,\"cgroup\":\"/a %22b%22%5C%25\",\"mrenclave\":\"aaaaaaaa",
+	       236, "as it is written");
 	is_int(authority_line_parse(end, n, &l, &e), 0, "it is taken apart");
 	ok(l.n == 2 && l.uid == 1000 && l.pid == 42 && l.has_subject && jread_is(l.answer, "denied") &&
 		   l.identity.known == WIRE_KNOWN_ALL && l.identity.svn == 2 &&
 		   l.identity.attributes == ATTR_MODE64BIT && l.identity.mrsigner[0] == 0xbb,
 	   "... to the same");
-	authority_line_text(l.exe, got, sizeof(got));
+	authority_line_text(l.cgroup, got, sizeof(got));
 	is_str(got, "/a \"b\"\\%", "texts are as they were");
 	authority_line_text(l.note, got, sizeof(got));
 	is_str(got, "why??", "but for what cannot be printed");
-	authority_line_text(l.exe, got, 4);
+	authority_line_text(l.cgroup, got, 4);
 	is_str(got, "/a ", "... cut to fit");
 	for (size_t k = 0; k < n; k++)
 		if (authority_line_parse(end, k, &l, &e) == 0)

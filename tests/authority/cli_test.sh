@@ -77,7 +77,7 @@ is "$(printf '%s' "$out" | python3 -c 'import json,sys; d=json.load(sys.stdin); 
 	"sound 21" "... the same"
 exits 0 "its last lines" "$bawn" daemon audit tail --dir "$tmp/log" -n 3
 is "$(printf '%s\n' "$out" | wc -l)" 3 "... three of them"
-like "$out" 'request .* ok by line 12 on native uid 1001 pid 77 exe /usr/bin/the "client"' "... in words"
+like "$out" 'request .* ok by line 12 on native uid 1001 pid 77 - made' "... in words"
 exits 0 "... as JSON" "$bawn" daemon audit tail --dir "$tmp/log" -n 3 --json
 is "$(printf '%s\n' "$out" | python3 -c 'import json,sys; print(*[json.loads(l)["n"] for l in sys.stdin])')" \
 	"19 20 21" "... a line each"
@@ -87,6 +87,8 @@ is "$out" "" "... is nothing"
 numbers() { "$bawn" daemon audit search --json --dir "$tmp/log" "$@" | python3 -c 'import json,sys; print(*[json.loads(l)["n"] for l in sys.stdin])'; }
 is "$(numbers operation=quote)" "3 10 17" "searched by operation"
 is "$(numbers operation=quote answer=denied)" "17" "... and answer"
+exits 0 "whom something is about" "$bawn" daemon audit search --dir "$tmp/log" entry=8
+like "$out" '^[^ ]* 9 grant status ok by line 12 entry 8 for quote cgroup=/the"client" until 2033-05-18T03:33:20.000000Z on native' "... in words"
 is "$(numbers uid=1001 answer=denied)" "5 11 17" "by user"
 is "$(numbers since=2023-11-15T16 until=2023-11-15T17)" "20 21" "by time"
 is "$(numbers mrsigner=bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb debug=no)" "10" "by enclave"

@@ -25,8 +25,14 @@ int main(int argc, char **argv)
 					 .reason = i % 3 ? WIRE_REASON_RULE : WIRE_REASON_DEFAULT,
 					 .line = i % 3 ? 12 : 0, .protocol = ROLE_NATIVE, .socket = "native",
 					 .has_subject = true, .uid = 1000 + i % 2, .gid = 100, .pid = 77,
-					 .exe = "/usr/bin/the \"client\"", .note = "made by a test" };
+					 .note = "made by a test" };
 
+		if (i % 7 == 0 && i) {
+			ev.event = WIRE_AUDIT_GRANT;
+			ev.changed = i + 1;
+			ev.until = 2000000000;
+			strcpy(ev.match, "quote cgroup=/the\"client\"");
+		}
 		if (ev.operation == WIRE_OP_QUOTE) {
 			ev.identity.known = WIRE_KNOWN_ALL;
 			memset(ev.identity.mrenclave, (int)i, 32);

@@ -58,10 +58,38 @@ searched() { # NAME CONDITION...: some line is found, within the time that the p
 searched "the quote is on record" event=request operation=quote answer=ok uid="$uid" "rule=line 5"
 ok "... and whose it is" grep -qE 'mrenclave [0-9a-f]{16}' <<<"$out"
 searched "so is the refusal" operation=quote answer=denied "rule=revocation 1"
-searched "and the revocation" event=revoke
-searched "and that it was taken back" event=remove
+searched "and the revocation" event=revoke operation=administer answer=ok entry=1 "rule=line 6"
+ok "... and of what" grep -q "revoke administer ok by line 6 entry 1 for quote uid=$uid on native uid $uid" <<<"$out"
+searched "and that it was taken back" event=remove answer=ok entry=1
+ok "... of what, again" grep -q "remove administer ok by line 6 entry 1 for quote uid=$uid on" <<<"$out"
+ok "a grant for an hour" "$bawn" daemon grant quote,status gid=7000 mrsigner="$(printf '11%.0s' $(seq 32))" debug=no --for 3600 --note why
+searched "is on record" event=grant answer=ok entry=2
+ok "... with all that it says" grep -qE 'entry 2 for status,quote gid=7000 mrsigner=(11){32} debug=no until 20[0-9T:.-]*Z on .* - why$' <<<"$out"
+exits 1 "administer is not granted" "$bawn" daemon grant administer uid=77
+searched "... which is on record as refused" event=grant answer=denied
+ok "... with what it was to be" grep -q 'grant administer denied by line 6 for administer uid=77 on' <<<"$out"
+is "$(grep -c entry <<<"$out")" 0 "... and no number, since there is none"
+exits 1 "what is not there is not removed" "$bawn" daemon grant --remove 99
+searched "... on record too" event=remove answer=not-found entry=99
+cp "$tmp/policy" "$tmp/good"
+daemon_policy "nonsense"
+exits 1 "a policy that is none" "$bawn" daemon reload
+searched "... is not taken, on record" event=policy answer=bad-input uid="$uid"
+ok "... with its flaw" grep -q 'line 1: ' <<<"$out"
+kill -HUP "$daemon"
+# Once for each: by the socket, and by the signal.
+for _ in $(seq 50); do [ "$(audit search event=policy | grep -c 'nothing changed')" = 2 ] && break; sleep 0.1; done
+is "$(audit search event=policy | grep -c 'nothing changed: .*line 1: ')" 2 "... nor by a signal, on record"
+mv "$tmp/good" "$tmp/policy"
+ok "the one of before" "$bawn" daemon reload
+exits 0 "is in force" "$bawn" daemon policy show
 searched "and the start" event=start
-root && searched "and another user's attempt" answer=denied uid=12345 rule=default
+if root; then
+	searched "and another user's attempt" answer=denied uid=12345 rule=default
+	exits 1 "another user revokes nothing" as 12345 "$bawn" daemon revoke quote uid="$uid"
+	searched "... on record" event=revoke answer=denied uid=12345 rule=default
+	ok "... with what he would have" grep -q "for quote uid=$uid on" <<<"$out"
+fi
 exits 0 "the record is as it was written" audit verify
 exits 0 "and has the head that the service knows" "$bawn" daemon audit verify --dir "$tmp/audit" --service
 for _ in $(seq 60); do
@@ -104,7 +132,7 @@ exits 1 "nothing replaces it" "$bawn" daemon reload
 exits 1 "nothing is granted" "$bawn" daemon grant quote uid=77
 ok "revocations are made all the same" "$bawn" daemon revoke quote uid="$uid"
 exits 3 "... and hold" "$ask" quote "$tmp/none"
-exits 1 "... and are not taken back" "$bawn" daemon revoke --remove 2
+exits 1 "... and are not taken back" "$bawn" daemon revoke --remove 3
 kill -9 "$(role vault)"
 daemon_wait
 exits 3 "a vault that dies changes nothing" "$ask" quote "$tmp/none"
@@ -113,7 +141,7 @@ daemon_stop
 starts "it starts again"
 exits 0 "and is not locked" "$bawn" daemon policy show
 ok "... as it says" test -z "$(printf '%s' "$out" | grep locked)"
-ok "the revocation is taken back" "$bawn" daemon revoke --remove 2
+ok "the revocation is taken back" "$bawn" daemon revoke --remove 3
 daemon_stop
 exits 0 "the record after all that" audit verify
 tap_done
