@@ -480,6 +480,7 @@ static void loop(struct vault *v)
 		metrics_tick(v);
 		vault_remark_tick(clock_ns());
 		launch_held(v, UINT64_MAX, NULL); /* so that little of it is ever left to be told */
+		collateral_tick(v);
 		parked_expire(v, clock_ns());
 		pthread_mutex_lock(&v->lock);
 		if (authority_entries_tidy(v->entries, now_s(), &e) && !v->problem[0])

@@ -76,7 +76,7 @@ struct job {
 	bool parked;           /* the gate knows that it waits, or has waited */
 	bool turn;             /* PARK_LAUNCH: it has come */
 	uint32_t resumed[PARKS]; /* the vault's, when it was last served */
-	uint64_t number;       /* PARK_FETCHED: of the fetch */
+	uint64_t number;       /* PARK_FETCHED: of the fetch; 0: not asked for yet */
 	const struct role_fetched *fetched; /* when it has come, with fetched_fd */
 	int fetched_fd;
 };
@@ -187,6 +187,11 @@ struct vault {
 	size_t handed_n;
 	uint64_t launch_id;
 
+	/* what the courier was asked for a client */
+	uint64_t asking, asking_since; /* its number, 0: nothing; clock_ns */
+	struct wire_collateral asked;
+	uint32_t asked_uid;
+
 	struct job *parked[PARKED_MAX + LAUNCHES_MAX];
 	size_t parked_n;
 	pthread_cond_t launches; /* one of them is to be launched */
@@ -247,6 +252,11 @@ void tell_gate(struct vault *v, const struct role_answered *a);
 /* Serve again those that wait for this; number as in job. fd: the fetched memory, or -1. */
 void parked_resume(struct vault *v, enum park what, uint64_t number, const struct role_fetched *f,
 		   int fd);
+/*
+ * The next that waits for this and has to be seen to, another's than this
+ * user's if there is one; SIZE_MAX: none. Under lock.
+ */
+size_t parked_turn(const struct vault *v, enum park what, uint32_t last_uid);
 /* The next that is to be launched, once there is one. */
 struct job *parked_launch(struct vault *v);
 /* Those whose time is over are refused. */
@@ -273,11 +283,19 @@ void aesm_serve(struct vault *v, struct job *j);
 void launch_serve(struct vault *v, struct job *j);
 /* A thread: makes those that launch_serve has parked, one at a time. */
 void *launch_work(void *vault);
-/* Ask the courier for another platform's collateral, and number that; under lock. False: it is not there. */
-bool collateral_ask(struct vault *v, struct job *j);
 void status_fill(struct vault *v, struct wire_status *s, bool full);
 /* Bytes of EPC in enclaves that were handed over and are still there, of this uid or (UINT64_MAX) of all. */
 uint64_t launch_held(struct vault *v, uint64_t uid, uint32_t *count);
+
+/* ---- vault_fetch.c ---- */
+
+/* Those that are parked for it have the courier asked, if it is not at work for one of them. Under lock. */
+void collateral_next(struct vault *v);
+/* For those that wait for just this; fd: its memory, or -1. */
+void collateral_came(struct vault *v, const struct role_fetched *f, int fd);
+/* The courier is another: what was asked is lost. */
+void collateral_courier(struct vault *v);
+void collateral_tick(struct vault *v);
 
 /* ---- vault_life.c ---- */
 

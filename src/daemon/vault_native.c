@@ -317,18 +317,6 @@ static bool is_ours(struct vault *v, const struct wire_collateral *q)
 	return same;
 }
 
-bool collateral_ask(struct vault *v, struct job *j)
-{
-	const struct wire_collateral *q = &j->native.u.collateral;
-	struct role_message m = { .head.type = ROLE_FETCH };
-
-	m.u.fetch = (struct role_fetch){ .what = ROLE_FETCH_COLLATERAL, .tee = q->tee, .early = q->early };
-	memcpy(m.u.fetch.fmspc, q->fmspc, sizeof(q->fmspc));
-	memcpy(m.u.fetch.ca, q->ca, sizeof(q->ca));
-	m.u.fetch.number = j->number = ++v->fetch_number;
-	return v->courier >= 0 && channel_send_role(v->courier, &m, NULL, 0, NULL) == 0;
-}
-
 static void serve_collateral(struct vault *v, struct job *j)
 {
 	struct wire_collateral_answer *a = &j->answer.u.collateral;

@@ -500,12 +500,13 @@ void provision_fetched(struct vault *v, const struct role_fetched *brought, int 
 		 f->number == v->collateral_number)
 		fetched_collateral(v, f, fd);
 	else
-		parked_resume(v, PARK_FETCHED, f->number, f, fd);
+		collateral_came(v, f, fd);
 }
 
 void provision_courier(struct vault *v)
 {
 	v->pck = v->collateral = FETCH_IDLE;
+	collateral_courier(v);
 }
 
 /* ---- asked by administrators ---- */

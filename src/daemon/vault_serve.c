@@ -374,14 +374,18 @@ static enum parked park(struct vault *v, struct job *j)
 		r = PARKED_CAME;
 	} else if (v->stopping || !room(v, j)) {
 		job_refuse(j, WIRE_BUSY, 500, "too many requests wait already");
-	} else if (j->park == PARK_FETCHED && !collateral_ask(v, j)) {
-		job_refuse(j, WIRE_UNAVAILABLE, 1000, "the courier is not there just now, or has too much to do");
+	} else if (j->park == PARK_FETCHED && v->courier < 0) {
+		job_refuse(j, WIRE_UNAVAILABLE, 1000, "the courier is not there just now");
 	} else {
 		r = PARKED;
 		j->parked = true;
 		v->parked[v->parked_n++] = j;
-		if (j->park == PARK_LAUNCH)
+		if (j->park == PARK_LAUNCH) {
 			pthread_cond_signal(&v->launches);
+		} else if (j->park == PARK_FETCHED) {
+			j->number = 0;
+			collateral_next(v);
+		}
 	}
 	pthread_mutex_unlock(&v->lock);
 	if (r == PARKED && !told)
@@ -449,15 +453,16 @@ void parked_resume(struct vault *v, enum park what, uint64_t number, const struc
 	}
 }
 
-/* Turns go round users: who launches many is in nobody's way. Under lock; SIZE_MAX: none waits. */
-static size_t next_launch(const struct vault *v)
+size_t parked_turn(const struct vault *v, enum park what, uint32_t last_uid)
 {
 	size_t first = SIZE_MAX;
 
 	for (size_t i = 0; i < v->parked_n; i++) {
-		if (v->parked[i]->park != PARK_LAUNCH)
+		const struct job *j = v->parked[i];
+
+		if (j->park != what || (what == PARK_FETCHED && j->number))
 			continue;
-		if (v->parked[i]->conn->uid != v->launched_uid)
+		if (j->conn->uid != last_uid)
 			return i;
 		if (first == SIZE_MAX)
 			first = i;
@@ -471,7 +476,7 @@ struct job *parked_launch(struct vault *v)
 	size_t i;
 
 	pthread_mutex_lock(&v->lock);
-	while ((i = next_launch(v)) == SIZE_MAX)
+	while ((i = parked_turn(v, PARK_LAUNCH, v->launched_uid)) == SIZE_MAX)
 		pthread_cond_wait(&v->launches, &v->lock);
 	j = take_parked(v, i);
 	v->launched_uid = j->conn->uid;

@@ -171,6 +171,23 @@ def parked(path, other, *command):
     print(f"another user's: {stranger.take()[0] if stranger.answered() else 'waits'}")
 
 
+def turns(path, other, log, go):
+    """Many things of one user's, and one of another's, to be had from a server that takes one at a time."""
+    until(lambda: os.path.getsize(log))  # what the service wants itself
+    asked = [Client(path) for _ in range(10)]
+    for i, c in enumerate(asked):
+        c.send(COLLATERAL, collateral(bytes([i // 2] * 6), b"processor"))  # each twice
+    stranger = Client(path, other)
+    stranger.send(COLLATERAL, collateral(b"\xff" * 6, b"platform"))
+    for _ in range(20):
+        assert Client(path).ask(STATUS)[0] == 0
+    os.close(os.open(go, os.O_CREAT))
+    codes = sorted({c.take()[0] for c in [*asked, stranger]})
+    with open(log) as f:
+        things = f.read().split()[1:]
+    print(f"answers {codes}, asked for {things.count('processor')} times; first {things[:2]}")
+
+
 class Launch:
     """A request for an enclave, as broker_prog writes it."""
 
@@ -329,5 +346,6 @@ def counted(path, name):
 
 if __name__ == "__main__":
     commands = {"late": late, "closes": closes, "parked": parked, "launches": launches,
-                "reuse": reuse, "budget": budget, "counted": counted}
+                "reuse": reuse, "budget": budget, "counted": counted,
+                "turns": turns}
     commands[sys.argv[2]](sys.argv[1], *(int(a) if a.isdigit() else a for a in sys.argv[3:]))

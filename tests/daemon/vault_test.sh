@@ -80,6 +80,45 @@ fi
 kill -9 "$daemon" "$mute"
 wait "$daemon" "$mute" 2>/dev/null
 
+# ---- one that says no, of one thing after the other ----
+
+cat >"$tmp/server.py" <<'E2'
+import http.server, os, re, sys, time
+log, go = sys.argv[1:]
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        m = re.search("[?&]ca=([a-z0-9]*)", self.path)
+        if m:
+            with open(log, "a") as f:
+                f.write(m[1] + "\n")
+        while m and m[1] == "processor" and not os.path.exists(go):
+            time.sleep(0.02)
+        self.send_error(404)
+
+    def log_message(self, *_):
+        pass
+
+s = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+print(s.server_address[1], flush=True)
+s.serve_forever()
+E2
+: >"$tmp/port" >"$tmp/asked"
+python3 "$tmp/server.py" "$tmp/asked" "$tmp/go" >"$tmp/port" &
+mute=$!
+for _ in $(seq 100); do [ -s "$tmp/port" ] && break; sleep 0.1; done
+sed -i "s|^collateral = .*|collateral = pccs http://127.0.0.1:$(cat "$tmp/port")|" "$tmp/bawnd.conf"
+WAIT=serving starts "with a PCCS that has nothing"
+if root; then
+	r=$(client turns 61010 "$tmp/asked" "$tmp/go")
+	like "$r" "^answers .8., asked for 5 times; first ..processor', 'platform'" "users take turns, and the same is asked once"
+else
+	skip "other users: run as root"
+fi
+daemon_stop
+kill -9 "$mute"
+wait "$mute" 2>/dev/null
+
 # ---- large enclaves ----
 
 sed 's/^heap_min = .*/heap_min = 32M/' enclaves/witness/witness.conf >"$tmp/big.conf"
