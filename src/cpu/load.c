@@ -53,24 +53,23 @@ static int fill_window(struct load *l, const struct load_job *job)
 	if (!l->zeros)
 		load_large_begin(&large, l->epc, job);
 	for (uint64_t first = 0; first < job->pages && r == 0; first += piece.pages) {
-		bool store;
+		enum load_how how;
 
 		piece = load_piece(job, first);
-		store = load_large_made(&large, piece.offset);
+		how = load_large_how(&large, piece.offset);
 		for (uint64_t i = 0; i < piece.pages; i++) {
 			const uint8_t *page = l->repeat ? piece.src : piece.src + i * ISA_PAGE;
 
 			/* In turns: what was stored goes to memory while the next page is hashed. */
 			measure(l, piece.offset + i * ISA_PAGE, page);
-			if (store)
+			if (how == LOAD_STORE)
 				load_store(l->epc, piece.offset + i * ISA_PAGE, page);
 		}
 		/* Absent pages read as zeros already. */
-		if (!store && !l->zeros)
+		if (how == LOAD_WRITE && !l->zeros)
 			r = load_write(l->epc, &piece);
 	}
-	load_large_end(&large);
-	return r;
+	return load_large_end(&large) == 0 ? r : -1;
 }
 
 /* EADD's checks of one page, in the SDM's order; the source page if it is a TCS was checked. */

@@ -30,14 +30,19 @@ struct load_large {
 	unsigned count;
 	bool helped, no_more;
 	pthread_t helper;
-	uint32_t state[LOAD_WINDOW * ISA_PAGE / EPC_PAGES_ALIGN]; /* futexes */
+	uint8_t state[LOAD_WINDOW * ISA_PAGE / EPC_PAGES_ALIGN];
+	bool late[LOAD_WINDOW * ISA_PAGE / EPC_PAGES_ALIGN]; /* copied at the end */
 };
 /* The job must stay where it is until load_large_end. */
 void load_large_begin(struct load_large *l, const struct cpu_epc *epc, const struct load_job *job);
-/* Is the page at this offset in a large one, which has memory? Then store to it. */
-bool load_large_made(struct load_large *l, uint64_t offset);
+/* How the page at this offset gets there: by load_store, by load_write, or by load_large_end. */
+enum load_how { LOAD_STORE, LOAD_WRITE, LOAD_LATER };
+enum load_how load_large_how(struct load_large *l, uint64_t offset);
 void load_store(const struct cpu_epc *epc, uint64_t offset, const uint8_t *from);
-/* What was stored can be seen; the memory is not this process's any more. */
-void load_large_end(struct load_large *l);
+/*
+ * What was stored can be seen; the memory is not this process's any more. 0, or
+ * -1 if there is none for what was left for later.
+ */
+int load_large_end(struct load_large *l);
 
 #endif

@@ -6,18 +6,15 @@
  *
  * The kernel clears them first, in a tenth of the time it takes to measure them.
  * So a second thread makes them ahead of the one that measures, if there is a
- * processor for it. Whoever comes first to a large page makes it: where the
- * second gets no time it costs none, and the first waits for it only as long as
- * one that was begun takes.
+ * processor for it. The first does not wait for it, which may take long where
+ * other work keeps the processors: it makes what the second has not begun, and
+ * copies at the end what was begun and not ready.
  */
 #include "cpu/load.h"
 
 #include <emmintrin.h>
-#include <linux/futex.h>
 #include <sched.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
@@ -56,7 +53,7 @@ static bool filled(const struct load_large *l, unsigned i)
 
 static bool take(struct load_large *l, unsigned i)
 {
-	uint32_t state = NOT_YET;
+	uint8_t state = NOT_YET;
 
 	return __atomic_compare_exchange_n(&l->state[i], &state, IN_HAND, false, __ATOMIC_RELAXED,
 					   __ATOMIC_RELAXED);
@@ -83,13 +80,26 @@ static void make(struct load_large *l, unsigned i, unsigned n)
 		__atomic_store_n(&l->state[k], good ? MADE : IN_VAIN, __ATOMIC_RELEASE);
 }
 
-/* Have the source there where it is the mapping of a file, so that reading it does not fault. */
-static void map_source(const struct load_job *part)
+/* Make up to `most` from i on; how many. */
+static unsigned make_some(struct load_large *l, unsigned i, unsigned most)
 {
-	const uintptr_t from = (uintptr_t)part->src & ~(uintptr_t)(ISA_PAGE - 1);
+	unsigned n = 0;
 
-	if (!part->repeat)
-		madvise((void *)from, (uintptr_t)part->src + part->pages * ISA_PAGE - from,
+	while (n < most && i + n < l->count && take(l, i + n))
+		n++;
+	if (n)
+		make(l, i, n);
+	return n;
+}
+
+/* Have the source there where it is the mapping of a file, so that reading it does not fault. */
+static void map_source(const struct load_large *l, unsigned i)
+{
+	const struct load_job part = part_of(l, i);
+	const uintptr_t from = (uintptr_t)part.src & ~(uintptr_t)(ISA_PAGE - 1);
+
+	if (!part.repeat)
+		madvise((void *)from, (uintptr_t)part.src + part.pages * ISA_PAGE - from,
 			MADV_POPULATE_READ);
 }
 
@@ -98,14 +108,13 @@ static void *make_ahead(void *arg)
 {
 	struct load_large *l = arg;
 
-	for (unsigned i = 0; i < l->count; i++) {
-		const struct load_job part = part_of(l, i);
-
-		if (!take(l, i))
-			continue;
-		make(l, i, 1);
-		syscall(SYS_futex, &l->state[i], FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-		map_source(&part);
+	/* More and more at a time: a call may have to wait for every processor. */
+	for (unsigned i = 0, n, most = 1; i < l->count; i += n ? n : 1) {
+		n = make_some(l, i, most);
+		if (n)
+			most *= 2;
+		for (unsigned k = i; k < i + n; k++)
+			map_source(l, k);
 	}
 	return NULL;
 }
@@ -136,23 +145,25 @@ void load_large_begin(struct load_large *l, const struct cpu_epc *epc, const str
 		    pthread_create(&l->helper, NULL, make_ahead, l) == 0;
 }
 
-bool load_large_made(struct load_large *l, uint64_t offset)
+enum load_how load_large_how(struct load_large *l, uint64_t offset)
 {
 	const uint64_t i = (offset - l->first) / LARGE;
-	/* A call costs something, too: all at once without help, and more the later help is. */
-	const unsigned most = !l->helped ? l->count : i > 1 ? (unsigned)i : 1;
-	unsigned n = 0;
-	uint32_t state;
 
 	if (i >= l->count)
-		return false;
-	while (n < most && i + n < l->count && take(l, (unsigned)i + n))
-		n++;
-	if (n)
-		make(l, (unsigned)i, n);
-	while (state = __atomic_load_n(&l->state[i], __ATOMIC_ACQUIRE), state == IN_HAND)
-		syscall(SYS_futex, &l->state[i], FUTEX_WAIT_PRIVATE, IN_HAND, NULL, NULL, 0);
-	return state == MADE;
+		return LOAD_WRITE;
+	if (l->late[i])
+		return LOAD_LATER;
+	/* One while the second thread starts; all that is left without it, or if it is late. */
+	make_some(l, (unsigned)i, l->helped && i == 0 ? 1 : l->count);
+	switch (__atomic_load_n(&l->state[i], __ATOMIC_ACQUIRE)) {
+	case MADE:
+		return LOAD_STORE;
+	case IN_VAIN:
+		return LOAD_WRITE;
+	default:
+		l->late[i] = true;
+		return LOAD_LATER;
+	}
 }
 
 /* Past the caches, which the hash needs, and which would first fetch what is overwritten. */
@@ -165,13 +176,28 @@ void load_store(const struct cpu_epc *epc, uint64_t offset, const uint8_t *from)
 				 _mm_loadu_si128((const __m128i *)(const void *)(from + i)));
 }
 
-void load_large_end(struct load_large *l)
+static int copy_late(struct load_large *l, unsigned i)
 {
-	__atomic_store_n(&l->no_more, true, __ATOMIC_RELAXED);
+	const struct load_job part = part_of(l, i);
+
+	if (l->state[i] != MADE)
+		return load_write(l->epc, &part);
+	for (uint64_t at = 0; at < part.pages * ISA_PAGE; at += ISA_PAGE)
+		load_store(l->epc, part.offset + at, part.repeat ? part.src : part.src + at);
+	return 0;
+}
+
+int load_large_end(struct load_large *l)
+{
+	int r = 0;
+
 	if (l->helped)
 		pthread_join(l->helper, NULL);
 	if (!l->count)
-		return;
+		return 0;
+	for (unsigned i = 0; i < l->count && r == 0; i++)
+		r = l->late[i] ? copy_late(l, i) : 0;
 	_mm_sfence(); /* streamed stores are in no order with those to the EPCM */
 	madvise(l->epc->alias + l->first, l->count * LARGE, MADV_DONTNEED);
+	return r;
 }
