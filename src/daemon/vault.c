@@ -483,8 +483,10 @@ static void loop(struct vault *v)
 		collateral_tick(v);
 		parked_expire(v, clock_ns());
 		pthread_mutex_lock(&v->lock);
-		if (authority_entries_tidy(v->entries, now_s(), &e) && !v->problem[0])
-			text_printf(v->problem, sizeof(v->problem), "grants cannot be kept: %s", e.msg);
+		if (authority_entries_tidy(v->entries, now_s(), &e))
+			text_printf(v->unkept, sizeof(v->unkept), "grants cannot be kept: %s", e.msg);
+		else
+			v->unkept[0] = '\0';
 		pthread_mutex_unlock(&v->lock);
 		anchor_save(v, false);
 	}

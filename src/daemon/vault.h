@@ -132,6 +132,7 @@ struct vault {
 	struct role_policy policy_info;
 	uint64_t policy_loaded;
 	struct authority_entries *entries;
+	char unkept[WIRE_NOTE]; /* why what is in memory of them is not on disk; empty: it is */
 	struct authority_rates *rates;
 	_Atomic uint64_t authority_changes; /* of policy, grants and revocations */
 	pthread_rwlock_t leaving; /* read: an answer that they allow leaves; taken before `lock` */

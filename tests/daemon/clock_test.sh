@@ -64,8 +64,21 @@ set_clock $((8 * YEAR))
 ok "past the certificate's end: status tells" until_status 'degraded: the certificate has expired'
 like "$("$bawn" daemon provision)" 'provisioning: expired' "... and the state of provisioning"
 ok "a revocation" "$bawn" daemon revoke collateral uid=4000001
+ok "quotes go on" "$ask" quote "$tmp/late"
+then=$(date -u -d '+8 years' +%Y-%m-%dT%H:%M:%SZ)
+exits 5 "... which nobody accepts who has that time" verify --at "$then" "$tmp/late"
 set_clock 0
 ok "back: it holds again" until_status 'ready'
+set_clock $((8 * YEAR))
+"$bawn" emu fab publish --fab "$tmp/fab" --until "$(date -u -d '+15 years' +%Y-%m-%dT%H:%M:%SZ)" >/dev/null
+"$bawn" emu fab issue --fab "$tmp/fab" --platform "$BAWN_PLATFORM" --anew --until "$(date -u -d '+15 years' +%Y-%m-%dT%H:%M:%SZ)" -o /dev/null
+root && chmod -R a+rX "$tmp/fab"
+"$bawn" daemon provision --now >/dev/null
+ok "there is a newer one: all is well, without a restart" until_status 'ready'
+ok "a quote" "$ask" quote "$tmp/late"
+ok "... which verifies then" verify --at "$then" "$tmp/late"
+set_clock 0
+ok "back: all is well" until_status 'ready'
 wait "$load"
 is $? 0 "all the while quotes were made, and none was wrong"
 sed 's/^/# /' "$tmp/load"
@@ -95,6 +108,7 @@ is "$(printf '%s\n' "$out" | wc -l)" 1 "... that alone"
 # ---- a server, whose certificate has a time too ----
 
 command -v openssl >/dev/null || { skip "a PCS: no openssl"; tap_done; }
+"$bawn" emu fab issue --fab "$tmp/fab" --platform "$BAWN_PLATFORM" --anew --until "$(date -u -d '+1 year' +%Y-%m-%dT%H:%M:%SZ)" -o /dev/null
 daemon_pcs --log "$tmp/asked"
 asked() { grep -c pckcert "$tmp/asked"; }
 rm -rf "$tmp/state" "$tmp/quote"

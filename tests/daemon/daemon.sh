@@ -71,14 +71,18 @@ daemon_setup() {
 	daemon_config
 }
 
-# Until it serves, and (unless WAIT=serving) is provisioned.
+# Until it serves, and (unless WAIT=serving) is provisioned; WAIT=answering: until it
+# answers, though it be to refuse.
 daemon_wait() {
 	local i
-	for ((i = 0; i < 300; i++)); do
+	for ((i = 0; i < 600; i++)); do
 		"$bawn" daemon status >"$tmp/status" 2>&1
-		case $?:${WAIT-} in 0:* | 2:serving) return 0 ;; esac
+		case $?:${WAIT-} in
+		0:* | 2:serving | 2:answering) return 0 ;;
+		1:answering) grep -q 'refused' "$tmp/status" && return 0 ;; # by the policy, or since all is
+		esac
 		kill -0 "$daemon" 2>/dev/null || break
-		sleep 0.1
+		sleep 0.05
 	done
 	sed 's/^/# /' "$tmp/status" "$tmp/log"
 	return 1
@@ -167,7 +171,8 @@ daemon='' mounted=''
 daemon_cleanup() {
 	# shellcheck disable=SC2086 # none, or one number
 	kill -9 $daemon $pcs 2>/dev/null && wait $daemon $pcs 2>/dev/null
-	[ -z "$mounted" ] || umount "$mounted"
+	# shellcheck disable=SC2086 # folders of ours
+	[ -z "$mounted" ] || umount $mounted
 	rm -rf "$tmp"
 }
 trap daemon_cleanup EXIT

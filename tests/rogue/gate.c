@@ -52,6 +52,8 @@ static void system_calls(const char *name)
 		outcome("a file", open("/etc/passwd", O_RDONLY));
 	else if (strcmp(name, "openat") == 0)
 		outcome("a directory", openat(AT_FDCWD, "/", O_RDONLY | O_DIRECTORY));
+	else if (strcmp(name, "config") == 0)
+		outcome("another configuration", pwrite(FD_CONFIG, "x", 1, 0));
 	else if (strcmp(name, "device") == 0)
 		outcome("a device", open("/dev/zero", O_RDWR));
 	else if (strcmp(name, "create") == 0)

@@ -34,7 +34,7 @@ static int in_child(const char *name)
 int main(void)
 {
 	static const char *const names[] = {
-		"open",   "openat",  "device",  "create", "unlink", "inet",      "unix",         "pair",
+		"config", "open",   "openat",  "device",  "create", "unlink", "inet",      "unix",         "pair",
 		"connect", "bind",   "exec",    "fork",   "ptrace", "memory",    "kill",         "setuid",
 		"mount",  "unshare", "uring",   "bpf",    "memfd",  "mmap-exec", "mprotect-exec",
 	};

@@ -1,25 +1,13 @@
 /*
- * A gate in the wrong hands: it does what a client tells it to, one letter a
- * datagram, with all that the gate's role has. bawnd-evil is bawnd with this
- * one in the gate's place.
+ * A gate in the wrong hands: it does to the vault what a client tells it to, one
+ * letter a datagram. bawnd-evil is bawnd with this one in the gate's place.
  */
 #include "daemon/daemon.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
-
-static void attempt(const char *what, long result)
-{
-	log_msg(LOG_ERROR, "evil: %s: %s", what, result < 0 ? "failed" : "SUCCEEDED");
-}
 
 static uint32_t generation = 1; /* of the connection that the next request claims to be on */
 
@@ -63,18 +51,6 @@ static void greet(int client, uint32_t conn)
 	}
 }
 
-/* A socket of its own making, in a client's place: does the vault speak to it? */
-static void own_socket(void)
-{
-	char answer[64];
-	int pair[2];
-
-	if (syscall(SYS_socketpair, AF_UNIX, SOCK_SEQPACKET, 0, pair)) /* not in its table: ends here */
-		return;
-	forge(pair[0], WIRE_HELLO, ROLE_NATIVE, 3);
-	attempt("a socket of its own", recv(pair[1], answer, sizeof(answer), 0));
-}
-
 static void garbage(void)
 {
 	uint8_t b[600];
@@ -97,33 +73,6 @@ static void garbage(void)
 static void obey(char what, int client, int passed)
 {
 	switch (what) {
-	case 'o':
-		attempt("a file", open("/etc/passwd", O_RDONLY | O_CLOEXEC));
-		break;
-	case 's':
-		attempt("the network", socket(AF_INET, SOCK_STREAM, 0));
-		break;
-	case 'e':
-		attempt("a program", execl("/bin/true", "true", (char *)NULL));
-		break;
-	case 'f':
-		attempt("a process", syscall(SYS_fork));
-		break;
-	case 'm':
-		attempt("code", mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0);
-		break;
-	case 'p':
-		attempt("another's memory", syscall(SYS_process_vm_readv, 1, NULL, 0, NULL, 0, 0));
-		break;
-	case 'k':
-		attempt("another's life", kill(1, SIGWINCH));
-		break;
-	case 'w':
-		attempt("a file by descriptor", syscall(SYS_pwrite64, FD_CONFIG, "x", 1, 0));
-		break;
-	case 'u':
-		own_socket();
-		break;
 	case 'g':
 		garbage();
 		break;

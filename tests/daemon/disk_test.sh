@@ -1,6 +1,5 @@
-# What goes wrong around the service: a full disk, a disk that cannot be written, a source
-# of collateral that is gone or serves garbage. It says so, goes on as far as it can, and
-# recovers by itself.
+# The state of bawnd is damaged, its disk full, or not to be written: it says so, goes on
+# as far as it can, loses no revocation, and recovers without a restart.
 # no-asan: the roles' tables of system calls do not have the sanitizer's
 . tests/tap.sh
 if [ "$(id -u)" = 0 ] && [ -z "${BAWN_IN_NAMESPACE-}" ] && unshare --mount true 2>/dev/null; then
@@ -9,76 +8,40 @@ if [ "$(id -u)" = 0 ] && [ -z "${BAWN_IN_NAMESPACE-}" ] && unshare --mount true 
 fi
 . tests/daemon/daemon.sh
 daemon_setup
-until_status() { # REGEX: status says so within ten seconds
-	local i
-	for ((i = 0; i < 100; i++)); do
-		"$bawn" daemon status 2>&1 | grep -Eq "$1" && return 0
-		sleep 0.1
-	done
-	"$bawn" daemon status
-	return 1
-}
+damage() { printf 'damage' | dd of="$tmp/state/vault/$1" bs=1 seek=40 conv=notrunc 2>/dev/null; }
 
-# ---- the source ----
+# ---- damaged ----
 
-mkdir "$tmp/away"
-mv "$tmp"/fab/* "$tmp/away/" # what is in it: the sandbox knows the directory itself
-WAIT=serving starts "without a source of certificates it starts"
-exits 1 "and has no quotes to give" "$ask" quote "$tmp/none"
-like "$out" '[Cc]ertif|provision' "... and says what is missing"
-like "$("$bawn" daemon provision)" 'waiting|none' "the state of provisioning tells"
-mv "$tmp"/away/* "$tmp/fab/"
-ok "with the source back, asked to try again" "$bawn" daemon provision --now
-ok "it is ready" until_status '^bawnd: ready|ready'
-ok "a quote" "$ask" quote "$tmp/quote"
-
-cp -r "$tmp/fab" "$tmp/good"
-find "$tmp/fab/pck" "$tmp/fab/collateral" -type f -exec sh -c 'head -c 3000 /dev/urandom >"$1"' sh {} \;
-"$bawn" daemon provision --now >/dev/null
-sleep 1
-ok "a source of garbage: quotes by the certificate there is" "$ask" quote "$tmp/quote"
-verify() { "$bawn" verify --collateral "$tmp/good/collateral" --root "$tmp/good/root_ca.pem" --profile emulated --allow-emulated "$@"; }
-ok "... which verify" verify "$tmp/quote"
-like "$("$bawn" daemon provision)" 'in vain|: .' "... and the state tells of it"
-cp -r "$tmp"/good/* "$tmp/fab/"
-root && chmod -R a+rX "$tmp/fab"
-"$bawn" daemon provision --now >/dev/null
-ok "the source mended, all is well" until_status 'ready'
+starts "it starts"
+ok "a revocation" "$bawn" daemon revoke quote uid=4000001
+daemon_stop
+damage provisioning
+starts "with damaged provisioning state it starts anew"
+ok "and has a quote" "$ask" quote "$tmp/quote"
+like "$(cat "$tmp/log")" 'provisioning starts anew' "... and says so"
+daemon_stop
+damage grants
+WAIT=answering starts "with damaged revocations it starts"
+exits 3 "... and refuses everything" "$ask" quote "$tmp/none"
+exits 1 "... its administrators too" "$bawn" daemon status
+like "$out" 'can ?not be read' "... and says why"
+like "$(cat "$tmp/log")" 'everything is refused' "so does the log"
+daemon_stop
+rm -f "$tmp/state/vault/grants"
+starts "without them it starts"
+ok "and has a quote" "$ask" quote "$tmp/quote"
 daemon_stop
 
-# ---- time ----
-
-issue() { # [OPTION...]
-	"$bawn" emu fab issue --fab "$tmp/fab" --platform "$BAWN_PLATFORM" --anew -o /dev/null "$@"
-	root && chmod -R a+rX "$tmp/fab"
-	"$bawn" daemon provision --now >/dev/null
-}
-starts "it starts again"
-ok "a certificate that ends in some seconds" issue --until "$(date -u -d '+12 seconds' +%Y-%m-%dT%H:%M:%SZ)"
-ok "is taken over" until_status 'ready|degraded'
-for _ in $(seq 200); do "$bawn" daemon provision | grep -q 'expired' && break; sleep 0.1; done
-like "$("$bawn" daemon provision)" 'provisioning: expired' "it expires, and provisioning says so"
-like "$("$bawn" daemon status)" 'degraded: the certificate has expired' "... and so does status"
-sleep 2 # the last second counts
-ok "quotes are issued all the same: a verifier decides" "$ask" quote "$tmp/late"
-is "$(grep -c 'vault: the certificate has expired' "$tmp/log")" 1 "... and the log warns once"
-"$ask" quote "$tmp/late" >/dev/null 2>&1 && verify "$tmp/late" >/dev/null 2>&1
-ok "no quote is had that verifies" test $? != 0
-ok "a new one" issue
-ok "and all is well without a restart" until_status 'ready'
-ok "a quote" "$ask" quote "$tmp/quote"
-ok "... which verifies" verify "$tmp/quote"
-daemon_stop
-
-# ---- the disk ----
+# ---- full ----
 
 if ! root || [ -z "${BAWN_IN_NAMESPACE-}" ]; then
 	skip "a disk of our own needs root"
 	tap_done
 fi
-mkdir "$tmp/disk"
-mount -t tmpfs -o size=1m,mode=755 tmpfs "$tmp/disk"
-trap 'kill -9 "$daemon" 2>/dev/null; umount "$tmp/disk"; rm -rf "$tmp"' EXIT
+mounted=$tmp/disk
+mkdir "$mounted"
+mount -t tmpfs -o size=1m,mode=755 tmpfs "$mounted"
+cp -Rp "$tmp/state" "$mounted/state"
 sed -i "s|^state = .*|state = $tmp/disk/state|; s|^audit = .*|audit = $tmp/disk/audit|" "$tmp/bawnd.conf"
 starts "on a small disk"
 ok "a quote" "$ask" quote "$tmp/quote"
@@ -136,6 +99,8 @@ ok "with room again all is well, though nobody asks for anything" until_status '
 ok "a quote" "$ask" quote "$tmp/quote"
 exits 0 "the record is sound" "$bawn" daemon audit verify --dir "$tmp/disk/audit"
 
+# ---- not to be written ----
+
 ok "a revocation" "$bawn" daemon revoke quote uid="$uid"
 daemon_stop
 mount -o remount,bind,ro "$tmp/disk"
@@ -147,5 +112,25 @@ mount -o remount,bind,rw "$tmp/disk"
 starts "it starts again when it can"
 exits 3 "the revocation is what it was" "$ask" quote "$tmp/none"
 exits 0 "the record is sound still" "$bawn" daemon audit verify --dir "$tmp/disk/audit"
+daemon_stop
+
+# While it runs: its state alone, since the record is open for writing.
+mounted="$tmp/disk $tmp/disk2"
+mkdir "$tmp/disk2"
+mount -t tmpfs -o size=4m,mode=755 tmpfs "$tmp/disk2"
+daemon_config
+sed -i "s|^state = .*|state = $tmp/disk2/state|" "$tmp/bawnd.conf"
+starts "on a disk of its own"
+mount -o remount,bind,ro "$tmp/disk2"
+"$bawn" daemon revoke quote uid="$uid" >"$tmp/revoked" 2>&1
+like "$(cat "$tmp/revoked")" 'not .*(kept|disk|written)|until' "that cannot be written any more: a revocation says that it is not kept"
+exits 3 "... and holds" "$ask" quote "$tmp/none"
+ok "status tells" until_status 'degraded: .*(kept|written)'
+like "$("$bawn" daemon status)" 'Read-only file system' "... and why"
+mount -o remount,bind,rw "$tmp/disk2"
+ok "it can be written again: all is well, without a restart" until_status 'ready'
+daemon_stop
+starts "after a restart"
+exits 3 "the revocation is there" "$ask" quote "$tmp/none"
 daemon_stop
 tap_done
