@@ -291,13 +291,14 @@ static_make = deps=$$(tools/static-deps) && $(MAKE) BUILD=$(BUILD)/static CC=mus
               CFLAGS="-isystem $$deps/include" LDFLAGS="$(STATIC_LDFLAGS) -L$$deps/lib"
 static:                         ## build/static/bawn and bawnd, against musl, and nothing else
 	+$(static_make) VARIANT=static static-run
-static-run: cli daemon
+static-run: cli daemon enclaves $(BUILD)/tests/daemon/client_prog
 	@for p in $(CLI) $(DAEMON); do \
 		! readelf -lW $$p | grep -q INTERP || { echo "$$p has an interpreter"; exit 1; }; \
 		! readelf -dW $$p | grep NEEDED || exit 1; \
 		$$p --version || exit 1; \
 	done
-	$(PROVE) $(wildcard tests/cli/*_test.sh) tests/cpu/emu_platform_test.sh
+	$(PROVE) $(wildcard tests/cli/*_test.sh) tests/cpu/emu_platform_test.sh \
+		tests/daemon/service_test.sh tests/daemon/tcb_test.sh
 check-static:                   ## all tests, against musl
 	+$(static_make) VARIANT=static check-static-run
 check-static-run: cli enclaves tests
