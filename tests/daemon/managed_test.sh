@@ -78,6 +78,8 @@ like "$(scrape "")" 'bawnd_requests_total\{answer="ok"\}' "answers are counted b
 like "$(scrape "")" '^bawnd_emulated 1$' "and say that the platform is emulated"
 like "$(scrape "")" '^bawnd_audit_lost_total 0$' "and that nothing is missing in the audit log"
 like "$(scrape "")" '^bawnd_restarts_total 0$' "and that nothing was started again"
+like "$(scrape "")" '^bawnd_certificate_valid 1$' "and that the certificate holds"
+like "$(scrape "")" '^bawnd_collateral_valid 1$' "and the collateral"
 kill -9 "$(role gate)"
 for ((i = 0; i < 100; i++)); do
 	[ "$(scrape "" | grep -c "^bawnd_restarts_total 1$")" = 1 ] && break
