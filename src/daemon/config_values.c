@@ -68,7 +68,7 @@ static const char *size_text(uint64_t n, char out[32])
 
 	for (; i < 3 && n && n % 1024 == 0; i++)
 		n /= 1024;
-	snprintf(out, 32, "%llu%.1s", (unsigned long long)n, "\0KMG" + i);
+	snprintf(out, 32, "%llu%.1s", (unsigned long long)n, &"\0KMG"[i]);
 	return out;
 }
 
