@@ -38,6 +38,7 @@ daemon_allow_all
 
 starts "it starts and is provisioned"
 like "$(cat "$tmp/log")" 'EMULATED' "the log says that the platform is emulated"
+until_status 'TCB UpToDate' >/dev/null # told by the collateral, which comes after the certificate
 s=$("$bawn" daemon status)
 like "$s" 'ready' "status: ready"
 like "$s" 'EMULATED' "status: emulated"
