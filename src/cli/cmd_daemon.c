@@ -43,6 +43,36 @@ void daemon_json_time(struct json *j, const char *key, uint64_t t)
 		json_null(j, key);
 }
 
+const char *daemon_hex(const uint8_t *p, size_t n, char *out)
+{
+	if (ct_is_zero(p, n))
+		return strcpy(out, "-");
+	hex_encode(p, n, out);
+	return out;
+}
+
+void daemon_json_hex(struct json *j, const char *key, const uint8_t *p, size_t n)
+{
+	if (ct_is_zero(p, n))
+		json_null(j, key);
+	else
+		json_hex(j, key, p, n);
+}
+
+const char *daemon_known(bool known, uint64_t n, char out[32])
+{
+	snprintf(out, 32, known ? "%llu" : "-", (unsigned long long)n);
+	return out;
+}
+
+void daemon_json_known(struct json *j, const char *key, bool known, uint64_t n)
+{
+	if (known)
+		json_u64(j, key, n);
+	else
+		json_null(j, key);
+}
+
 static const struct cli_command *const verbs[] = {
 	&cmd_daemon_status, &cmd_daemon_provision, &cmd_daemon_grant, &cmd_daemon_revoke,
 	&cmd_daemon_policy, &cmd_daemon_audit, &cmd_daemon_quiesce, &cmd_daemon_reload, NULL,

@@ -21,11 +21,11 @@ static void provisioning_json(struct json *j, const struct wire_provisioning *p)
 	json_string(j, "problem", p->problem);
 	json_bool(j, "emulated", p->emulated);
 	json_string(j, "source", p->source);
-	json_hex(j, "cpusvn", p->cpusvn, sizeof(p->cpusvn));
-	json_hex(j, "fmspc", p->fmspc, sizeof(p->fmspc));
-	json_hex(j, "qe_id", p->qe_id, sizeof(p->qe_id));
-	json_u64(j, "pce_id", p->pce_id);
-	json_u64(j, "pce_svn", p->pce_svn);
+	daemon_json_hex(j, "cpusvn", p->cpusvn, sizeof(p->cpusvn));
+	daemon_json_hex(j, "fmspc", p->fmspc, sizeof(p->fmspc));
+	daemon_json_hex(j, "qe_id", p->qe_id, sizeof(p->qe_id));
+	daemon_json_known(j, "pce_id", p->certificate_expires != 0, p->pce_id);
+	daemon_json_known(j, "pce_svn", !ct_is_zero(p->cpusvn, sizeof(p->cpusvn)), p->pce_svn);
 	daemon_json_time(j, "key_made", p->key_made);
 	daemon_json_time(j, "certificate_from", p->certificate_from);
 	daemon_json_time(j, "certificate_expires", p->certificate_expires);
@@ -44,12 +44,11 @@ static void provisioning_text(const struct wire_provisioning *p)
 	printf("provisioning: %s%s%s\n", wire_provisioning_name(p->state), p->problem[0] ? ": " : "",
 	       p->problem);
 	printf("  source       %s\n", p->source);
-	hex_encode(p->cpusvn, 16, hex);
-	printf("  CPUSVN       %s, PCE %u, PCE SVN %u\n", hex, p->pce_id, p->pce_svn);
-	hex_encode(p->qe_id, 16, hex);
-	printf("  QE_ID        %s\n", hex);
-	hex_encode(p->fmspc, 6, hex);
-	printf("  FMSPC        %s\n", hex);
+	printf("  CPUSVN       %s, PCE %s, PCE SVN %s\n", daemon_hex(p->cpusvn, 16, hex),
+	       daemon_known(p->certificate_expires != 0, p->pce_id, a),
+	       daemon_known(!ct_is_zero(p->cpusvn, sizeof(p->cpusvn)), p->pce_svn, b));
+	printf("  QE_ID        %s\n", daemon_hex(p->qe_id, 16, hex));
+	printf("  FMSPC        %s\n", daemon_hex(p->fmspc, 6, hex));
 	printf("  key made     %s\n", daemon_time(p->key_made, a));
 	printf("  certificate  from %s until %s\n", daemon_time(p->certificate_from, a),
 	       daemon_time(p->certificate_expires, b));

@@ -26,12 +26,20 @@ static void print_json(struct json *j, const struct wire_hello_answer *h, const 
 	json_string(j, "problem", s->problem);
 	json_string(j, "device", s->device);
 	json_bool(j, "emulated", s->emulated);
-	json_hex(j, "cpusvn", s->cpusvn, sizeof(s->cpusvn));
-	json_u64(j, "pce_svn", s->pce_svn);
-	json_u64(j, "qe_svn", s->qe_svn);
-	json_hex(j, "fmspc", s->fmspc, sizeof(s->fmspc));
-	json_string(j, "tcb_status", bawn_tcb_status_name((enum bawn_tcb_status)s->tcb_status));
-	json_string(j, "root", s->root);
+	const bool seen = !ct_is_zero(s->cpusvn, sizeof(s->cpusvn));
+
+	daemon_json_hex(j, "cpusvn", s->cpusvn, sizeof(s->cpusvn));
+	daemon_json_known(j, "pce_svn", seen, s->pce_svn);
+	daemon_json_known(j, "qe_svn", seen, s->qe_svn);
+	daemon_json_hex(j, "fmspc", s->fmspc, sizeof(s->fmspc));
+	if (s->tcb_status == BAWN_TCB_UNKNOWN)
+		json_null(j, "tcb_status");
+	else
+		json_string(j, "tcb_status", bawn_tcb_status_name((enum bawn_tcb_status)s->tcb_status));
+	if (s->root[0])
+		json_string(j, "root", s->root);
+	else
+		json_null(j, "root");
 	daemon_json_time(j, "now", s->now);
 	daemon_json_time(j, "started", s->started);
 	daemon_json_time(j, "key_made", s->key_made);
@@ -73,10 +81,13 @@ static void print_text(const struct wire_hello_answer *h, const struct wire_stat
 	printf("%s: %s%s%s\n", h->server, wire_state_name(s->state), s->problem[0] ? ": " : "", s->problem);
 	printf("  device       %s%s\n", s->device,
 	       s->emulated ? " (EMULATED: what it issues proves nothing)" : "");
-	hex_encode(s->cpusvn, 16, hex);
-	printf("  CPUSVN       %s, PCE SVN %u, QE SVN %u\n", hex, s->pce_svn, s->qe_svn);
-	hex_encode(s->fmspc, 6, hex);
-	printf("  FMSPC        %s, TCB %s\n", hex, bawn_tcb_status_name((enum bawn_tcb_status)s->tcb_status));
+	if (ct_is_zero(s->cpusvn, sizeof(s->cpusvn))) /* no enclave has told yet */
+		printf("  CPUSVN       -, PCE SVN -, QE SVN -\n");
+	else
+		printf("  CPUSVN       %s, PCE SVN %u, QE SVN %u\n", daemon_hex(s->cpusvn, 16, hex), s->pce_svn,
+		       s->qe_svn);
+	printf("  FMSPC        %s, TCB %s\n", daemon_hex(s->fmspc, 6, hex), s->tcb_status == BAWN_TCB_UNKNOWN ? "-" :
+	       bawn_tcb_status_name((enum bawn_tcb_status)s->tcb_status));
 	printf("  root         %s\n", s->root[0] ? s->root : "-");
 	printf("  key made     %s\n", daemon_time(s->key_made, t));
 	printf("  certificate  until %s\n", daemon_time(s->certificate_expires, t));

@@ -25,5 +25,11 @@ int daemon_policy_info(struct cli *c, enum wire_type type);
 /* "2026-11-27T07:41:02Z", or a word for none. */
 const char *daemon_time(uint64_t t, char out[32]);
 void daemon_json_time(struct json *j, const char *key, uint64_t t);
+/* Digits, or "-" (null) for zeros, which stand for what is not known; out has 2 * n + 1 bytes. */
+const char *daemon_hex(const uint8_t *p, size_t n, char *out);
+void daemon_json_hex(struct json *j, const char *key, const uint8_t *p, size_t n);
+/* The same of numbers that may be 0. */
+const char *daemon_known(bool known, uint64_t n, char out[32]);
+void daemon_json_known(struct json *j, const char *key, bool known, uint64_t n);
 
 #endif

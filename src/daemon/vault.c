@@ -340,8 +340,10 @@ static void new_policy(struct vault *v, const struct role_policy *info, int fd)
 			channel_send(FD_PARENT, CHAN_LOCK, NULL, 0, NULL, 0, NULL);
 		/* Those lists are looked at when an enclave is loaded. */
 		if ((p->list[AUTHORITY_LAUNCH_KEYS].line || p->list[AUTHORITY_PROVISIONING_KEYS].line) &&
-		    !v->quiesced_until)
+		    !v->quiesced_until) {
 			enclaves_quiesce(v, 0, &closed);
+			provision_look(v);
+		}
 	}
 	authority_changed(v);
 	parked_resume(v, PARK_POLICY, 0, NULL, -1);
@@ -400,6 +402,8 @@ static void from_parent(struct vault *v)
 		/* What failed for want of them is tried at once. */
 		pthread_mutex_lock(&v->lock);
 		v->unchecked = v->prov.has_key;
+		v->looked = false;
+		v->look_next = 0;
 		v->next_try = 0;
 		pthread_mutex_unlock(&v->lock);
 		break;

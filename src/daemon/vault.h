@@ -111,6 +111,9 @@ struct provisioning {
 
 enum fetch_state { FETCH_IDLE, FETCH_ASKED };
 
+/* How a request ended: with what was asked for; by the policy's word or a rate; by a failure; for a flaw of its own. */
+enum outcome { OUTCOME_OK, OUTCOME_REFUSED, OUTCOME_FAILED, OUTCOME_BAD, OUTCOMES };
+
 struct vault {
 	const struct config *config;
 	struct sandbox sandbox;
@@ -151,6 +154,10 @@ struct vault {
 	uint64_t quiesced_until; /* clock_ns; 0: not */
 	struct isa_report_body qe; /* identity of the quoting enclave, once it was loaded */
 	bool qe_known;
+	bool looked;         /* the enclaves were seen at work, since they were loaded or something was wrong */
+	uint64_t look_next;  /* clock_ns, the first thread's: not before that again */
+	char cannot[WIRE_NOTE]; /* why they do not work; "" as far as known */
+	bool told_none;      /* that there is no certificate and no source of one */
 	uint16_t qe_svn, pce_svn;
 	uint8_t cpusvn[16], qe_mrsigner[32];
 	uint16_t qe_product;
@@ -209,6 +216,8 @@ struct vault {
 		_Atomic uint64_t requests, quotes, tokens, launches, certifications;
 		_Atomic uint64_t denied, limited, failed, timeouts;
 		_Atomic uint64_t by_code[WIRE_CODES];
+		/* answers by socket (one more for none), operation (likewise) and what came of it */
+		_Atomic uint64_t by_operation[CONF_SOCKETS + 1][WIRE_OPERATIONS + 1][OUTCOMES];
 		_Atomic uint64_t quote_ns;
 	} count;
 	uint64_t minute, minute_quotes, last_minute_quotes;
@@ -330,11 +339,18 @@ enum wire_provisioning_state provision_state(struct vault *v);
 /* What is wrong with the time of certificate or collateral; false if nothing is. */
 bool provision_time(struct vault *v, char problem[WIRE_NOTE]);
 
+/* Why no quote can be made now, in words; false if one can be, as far as is known. */
+bool provision_no_quotes(struct vault *v, char problem[WIRE_NOTE]);
+/* Something may be wrong with the enclaves: the first thread is to look. */
+void provision_look(struct vault *v);
+
 /* ---- vault_enclaves.c ---- */
 
 int enclaves_new(struct vault *v, int fd, struct bawn_error *e);
 /* Quoting enclaves that may be at work side by side. */
 unsigned enclaves_at_once(const struct vault *v);
+/* That, and until when, an administrator had all closed; false if not. Under lock. */
+bool enclaves_quiesced(const struct vault *v, char text[WIRE_NOTE]);
 /* Close all; for `seconds` nothing is loaded. */
 void enclaves_quiesce(struct vault *v, uint32_t seconds, struct wire_quiesce_answer *out);
 /* Reopen in time; returns ns until there is something to do. */

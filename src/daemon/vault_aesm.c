@@ -41,12 +41,20 @@ static int own_key_ids(struct vault *v, uint8_t out[OURS][AESM_KEY_ID], struct b
 	return 0;
 }
 
+/* What an enclave refuses is for the request's own sake, not by the owner's word. */
+static void not_by_policy(struct job *j, int r)
+{
+	if (r == BAWN_ERR_DENIED)
+		j->answer.head.code = WIRE_BAD_INPUT;
+}
+
 static void fail(struct job *j, int r, const struct bawn_error *e)
 {
 	/* A certificate that is not there yet has a number of its own. */
 	if (j->park != PARK_NOT)
 		return;
 	job_fail(j, r, e);
+	not_by_policy(j, r);
 	if (r == BAWN_ERR_NOT_FOUND)
 		j->response.error = AESM_ERR_NO_CERTIFICATE;
 	else if (r == BAWN_ERR_BUSY)
@@ -251,6 +259,7 @@ static void serve_token(struct vault *v, struct job *j)
 	pthread_rwlock_unlock(&v->prov_lock);
 	if (r) {
 		job_fail(j, r, &e);
+		not_by_policy(j, r);
 		j->response.error = r == BAWN_ERR_DENIED      ? AESM_ERR_LAUNCH_TOKEN
 				    : r == BAWN_ERR_NOT_FOUND ? AESM_ERR_UNAVAILABLE
 							      : aesm_error_of(r);
@@ -299,7 +308,8 @@ static void serve_register(struct vault *v, struct job *j)
 		return;
 	}
 	job_fail(j, r, &e);
-	/* Not policy's word, which is 6. */
+	not_by_policy(j, r);
+	/* Nor by policy's number, which is 6. */
 	if (r == BAWN_ERR_DENIED)
 		answer_error(j, AESM_ERR_PARAMETER);
 }

@@ -5,6 +5,7 @@
 #include "image/image.h"
 
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static enum conf_enclave conf_of(enum ae_enclave which)
@@ -151,6 +152,21 @@ int enclaves_new(struct vault *v, int fd, struct bawn_error *e)
 	v->desk = desk;
 	pthread_rwlock_unlock(&v->prov_lock);
 	return 0;
+}
+
+bool enclaves_quiesced(const struct vault *v, char text[WIRE_NOTE])
+{
+	uint64_t now = clock_ns(), left = v->quiesced_until > now ? v->quiesced_until - now : 0;
+	time_t until = (time_t)(now_s() + (left + SECOND_NS - 1) / SECOND_NS);
+	char when[32] = "";
+	struct tm tm;
+
+	if (!v->quiesced_until)
+		return false;
+	if (gmtime_r(&until, &tm))
+		strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S UTC", &tm);
+	text_printf(text, WIRE_NOTE, "quiesced by an administrator until %s", when);
+	return true;
 }
 
 void enclaves_quiesce(struct vault *v, uint32_t seconds, struct wire_quiesce_answer *out)

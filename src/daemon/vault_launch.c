@@ -325,6 +325,7 @@ void launch_serve(struct vault *v, struct job *j)
 {
 	const struct wire_launch *q = &j->native.u.launch;
 	struct bawn_error e = { 0 };
+	char text[WIRE_NOTE];
 	uint64_t bytes;
 	bool closed;
 	int r = check(q, &e);
@@ -335,10 +336,10 @@ void launch_serve(struct vault *v, struct job *j)
 		return;
 	}
 	pthread_mutex_lock(&v->lock);
-	closed = v->quiesced_until != 0;
+	closed = enclaves_quiesced(v, text);
 	pthread_mutex_unlock(&v->lock);
 	if (closed) { /* the EPC is to be empty */
-		job_refuse(j, WIRE_UNAVAILABLE, 5000, "quiesced by an administrator for a while");
+		job_refuse(j, WIRE_UNAVAILABLE, 5000, "%s", text);
 		return;
 	}
 	if (!j->turn) {

@@ -20,21 +20,56 @@ static void number(struct buf *b, const char *name, const char *type, const char
 	buf_printf(b, "bawnd_%s %llu\n", name, (unsigned long long)n);
 }
 
+/* By socket, operation and outcome: no more of them than the configuration has sockets for, and no client can add one. */
+static void operations(struct vault *v, struct buf *b)
+{
+	static const char *const outcomes[OUTCOMES] = {
+		[OUTCOME_OK] = "ok", [OUTCOME_REFUSED] = "refused", [OUTCOME_FAILED] = "failed", [OUTCOME_BAD] = "bad",
+	};
+
+	head(b, "operations_total", "counter", "Requests answered, by socket, operation and outcome.");
+	for (uint32_t i = 0; i < v->config->nsockets; i++)
+		for (unsigned op = 0; op < WIRE_OPERATIONS; op++)
+			for (unsigned o = 0; o < OUTCOMES; o++)
+				buf_printf(b, "bawnd_operations_total{socket=\"%s\",operation=\"%s\",outcome=\"%s\"} %llu\n",
+					   v->config->sockets[i].name, wire_operation_name(op), outcomes[o],
+					   (unsigned long long)atomic_load(&v->count.by_operation[i][op][o]));
+}
+
+/* One of them is 1, as Prometheus has states. */
+static void standing(struct buf *b, uint32_t status)
+{
+	head(b, "tcb_status", "gauge", "1: where the platform stands by the collateral.");
+	for (unsigned s = BAWN_TCB_UNKNOWN; s <= BAWN_TCB_REVOKED; s++)
+		buf_printf(b, "bawnd_tcb_status{status=\"%s\"} %d\n", bawn_tcb_status_name((enum bawn_tcb_status)s),
+			   s == status);
+}
+
 static void write_metrics(struct vault *v, struct buf *b)
 {
 	struct wire_provisioning p;
 	struct wire_status s;
-	uint64_t ns;
+	char problem[WIRE_NOTE];
+	uint64_t ns, fetched;
+	bool quotes, failing;
 
 	status_fill(v, &s, true);
 	provision_fill(v, &p);
+	pthread_mutex_lock(&v->lock);
+	fetched = v->bundle >= 0 ? v->bundle_info.fetched : 0;
+	failing = v->anchor.failing;
+	pthread_mutex_unlock(&v->lock);
+	/* Not while it would have to be on record, and cannot be. */
+	quotes = !provision_no_quotes(v, problem) && !(failing && v->config->audit_required);
 	number(b, "up", "gauge", "1: the service is ready.", s.state == WIRE_STATE_READY);
 	number(b, "emulated", "gauge", "1: the platform is emulated and protects nothing.", s.emulated);
+	number(b, "quotes_possible", "gauge", "1: quotes can be made, as far as is known.", quotes);
 	head(b, "requests_total", "counter", "Requests answered, by what was answered.");
 	for (unsigned i = 0; i < WIRE_CODES; i++)
 		buf_printf(b, "bawnd_requests_total{answer=\"%s\"} %llu\n", wire_code_name(i),
 			   (unsigned long long)atomic_load(&v->count.by_code[i]));
 	number(b, "quotes_total", "counter", "Quotes made.", s.quotes);
+	operations(v, b);
 	ns = atomic_load(&v->count.quote_ns);
 	head(b, "quote_seconds_total", "counter", "Time spent on them.");
 	buf_printf(b, "bawnd_quote_seconds_total %llu.%09llu\n", (unsigned long long)(ns / SECOND_NS),
@@ -53,8 +88,11 @@ static void write_metrics(struct vault *v, struct buf *b)
 	       p.certificate_from <= s.now && s.now < p.certificate_expires);
 	number(b, "collateral_valid", "gauge", "1: there is collateral, and it holds.", s.now < s.collateral_expires);
 	number(b, "collateral_expires_seconds", "gauge", "When the first of the collateral ends, since 1970; 0: none.", s.collateral_expires);
+	number(b, "collateral_fetched_seconds", "gauge", "When the collateral was fetched, since 1970; 0: none.", fetched);
+	standing(b, s.tcb_status);
 	number(b, "provisioning_tries", "gauge", "Tries since the last success.", p.tries);
 	number(b, "audit_lines", "gauge", "Lines of the audit log.", s.audit_count);
+	number(b, "audit_failing", "gauge", "1: the audit log cannot be written just now.", failing);
 	number(b, "audit_lost_total", "counter", "Lines of it that could not be written.", s.audit_lost);
 	number(b, "restarts_total", "counter", "Roles that died and were started again.", s.restarts);
 	number(b, "start_seconds", "gauge", "When the vault started, since 1970.", s.started);

@@ -73,12 +73,12 @@ static enum wire_state state_of(struct vault *v, char problem[WIRE_NOTE])
 {
 	enum wire_provisioning_state p = provision_state(v);
 	enum wire_state s = WIRE_STATE_READY;
-	char time[WIRE_NOTE];
-	bool late = provision_time(v, time);
+	char time[WIRE_NOTE], cannot[WIRE_NOTE];
+	bool late = provision_time(v, time), none = provision_no_quotes(v, cannot);
 
 	pthread_mutex_lock(&v->lock);
 	snprintf(problem, WIRE_NOTE, "%s", v->problem);
-	if (v->quiesced_until)
+	if (enclaves_quiesced(v, problem))
 		s = WIRE_STATE_QUIESCED;
 	else if (authority_entries_damaged(v->entries))
 		snprintf(problem, WIRE_NOTE, "grants and revocations cannot be read: everything is refused");
@@ -89,6 +89,8 @@ static enum wire_state state_of(struct vault *v, char problem[WIRE_NOTE])
 			 v->config->audit_required ? ", and nothing is given without it" : "");
 	else if (v->unkept[0])
 		memcpy(problem, v->unkept, WIRE_NOTE);
+	else if (none && v->desk && !problem[0])
+		memcpy(problem, cannot, WIRE_NOTE);
 	else if (late)
 		memcpy(problem, time, WIRE_NOTE);
 	if (s == WIRE_STATE_READY && problem[0])

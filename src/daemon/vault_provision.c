@@ -21,6 +21,9 @@
 #define LONGEST_WAIT 3600u
 #define HOUR_NS (3600 * SECOND_NS)
 #define SKIP_MAX 64u
+#define LOOK_NS (10 * SECOND_NS)
+
+static const char no_source[] = "no quotes can be made: no certificate, and \"collateral =\" in bawnd.conf names no source";
 
 /* ---- the state file ---- */
 
@@ -190,17 +193,81 @@ static void check_key(struct vault *v)
 		save(v);
 }
 
+/* Both enclaves say what the platform is; and so it is seen whether they work. */
+static int ask_platform(struct vault *v, struct ae_pck_request *q, struct bawn_error *e)
+{
+	struct bawn_error why = { 0 };
+	char text[WIRE_NOTE];
+	bool news;
+	int r;
+
+	pthread_rwlock_rdlock(&v->prov_lock);
+	r = ae_desk_pck_request(v->desk, q, &why);
+	pthread_rwlock_unlock(&v->prov_lock);
+	pthread_mutex_lock(&v->lock);
+	v->looked = r == 0;
+	v->look_next = clock_ns() + LOOK_NS;
+	if (r == 0) {
+		memcpy(v->cpusvn, q->cpusvn, sizeof(v->cpusvn));
+		v->pce_svn = q->pce_isvsvn;
+	}
+	text_printf(text, sizeof(text), "%s", why.msg);
+	news = r && r != BAWN_ERR_BUSY && strcmp(v->cannot, text) != 0;
+	if (r != BAWN_ERR_BUSY)
+		memcpy(v->cannot, text, sizeof(text));
+	pthread_mutex_unlock(&v->lock);
+	if (news)
+		log_msg(LOG_ERROR, "no quotes can be made: %s", text);
+	return r ? err_set(e, r, "%s", why.msg) : 0;
+}
+
+void provision_look(struct vault *v)
+{
+	pthread_mutex_lock(&v->lock);
+	v->looked = false;
+	pthread_mutex_unlock(&v->lock);
+}
+
+/* At the start, and when something may have been wrong: for those who ask for the state. */
+static void look(struct vault *v, uint64_t clock)
+{
+	struct ae_pck_request q;
+
+	if (!v->looked && v->look_next <= clock)
+		ask_platform(v, &q, NULL);
+	if (v->config->source == SOURCE_NONE && !v->told_none && !v->prov.has_chain) {
+		v->told_none = true;
+		log_msg(LOG_WARN, "%s", no_source);
+	}
+}
+
+bool provision_no_quotes(struct vault *v, char problem[WIRE_NOTE])
+{
+	bool have;
+
+	pthread_rwlock_rdlock(&v->prov_lock);
+	have = v->desk && v->prov.has_key && v->prov.has_chain;
+	pthread_rwlock_unlock(&v->prov_lock);
+	pthread_mutex_lock(&v->lock);
+	if (v->cannot[0])
+		text_printf(problem, WIRE_NOTE, "no quotes can be made: %s", v->cannot);
+	else if (!have && v->config->source == SOURCE_NONE)
+		text_printf(problem, WIRE_NOTE, "%s", no_source);
+	else
+		problem[0] = '\0'; /* what is on its way is no problem, and what failed is told */
+	have = have && !v->cannot[0] && !v->quiesced_until;
+	pthread_mutex_unlock(&v->lock);
+	return !have;
+}
+
 static void ask_pck(struct vault *v)
 {
 	struct role_message m = { .head.type = ROLE_FETCH };
 	struct role_fetch *f = &m.u.fetch;
 	struct ae_pck_request q;
 	struct bawn_error e = { 0 };
-	int r;
+	int r = ask_platform(v, &q, &e);
 
-	pthread_rwlock_rdlock(&v->prov_lock);
-	r = ae_desk_pck_request(v->desk, &q, &e);
-	pthread_rwlock_unlock(&v->prov_lock);
 	if (r) {
 		failed(v, r == BAWN_ERR_NOT_FOUND || r == BAWN_ERR_NO_DEVICE, "%s", e.msg);
 		return;
@@ -212,8 +279,6 @@ static void ask_pck(struct vault *v)
 	if (q.has_ppid)
 		memcpy(f->ppid, q.encrypted_ppid, sizeof(f->ppid));
 	pthread_mutex_lock(&v->lock);
-	memcpy(v->cpusvn, q.cpusvn, sizeof(v->cpusvn));
-	v->pce_svn = q.pce_isvsvn;
 	f->number = v->pck_number = ++v->fetch_number;
 	if (v->courier >= 0 && channel_send_role(v->courier, &m, NULL, 0, NULL) == 0) {
 		v->pck = FETCH_ASKED;
@@ -289,6 +354,7 @@ uint64_t provision_step(struct vault *v)
 	}
 	if (v->unsaved && v->next_try <= clock && save(v))
 		failed(v, false, "%s", v->problem);
+	look(v, clock);
 	if (v->config->source == SOURCE_NONE)
 		return 60 * SECOND_NS;
 	if (overdue(&v->pck, v->pck_since) || overdue(&v->collateral, v->collateral_since))

@@ -20,19 +20,19 @@ static bool have_all(const struct vault *v)
 
 int quote_ready(struct vault *v, struct job *j, struct bawn_error *e)
 {
-	bool ready, hope;
-	uint64_t closed;
+	char text[WIRE_NOTE];
+	bool ready, hope, closed;
 
 	pthread_rwlock_rdlock(&v->prov_lock);
 	ready = have_all(v);
 	pthread_rwlock_unlock(&v->prov_lock);
 	pthread_mutex_lock(&v->lock);
-	closed = v->quiesced_until;
+	closed = enclaves_quiesced(v, text);
 	/* Worth waiting for: something was asked for and nothing has gone wrong yet. */
 	hope = v->config->source != SOURCE_NONE && !v->problem[0];
 	pthread_mutex_unlock(&v->lock);
 	if (closed)
-		return err_set(e, BAWN_ERR_BUSY, "quiesced by an administrator for a while");
+		return err_set(e, BAWN_ERR_BUSY, "%s", text);
 	if (ready)
 		return 0;
 	if (hope) {
@@ -113,6 +113,9 @@ int quote_make(struct vault *v, const struct ae_quote_request *q, struct isa_rep
 	free(quote);
 	if (r == 0 && resealed)
 		keep_blob(v, before, blob);
+	/* The enclave's own refusal tells nothing of us. */
+	if (r && r != BAWN_ERR_DENIED && r != BAWN_ERR_BUSY)
+		provision_look(v);
 	if (r == 0) {
 		uint64_t minute = now_s() / 60;
 

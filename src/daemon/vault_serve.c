@@ -273,8 +273,32 @@ static enum wire_code answered_with(const struct job *j)
 	return (enum wire_code)j->answer.head.code;
 }
 
-static void count(struct vault *v, enum wire_code code)
+static enum outcome outcome_of(enum wire_code code)
 {
+	switch (code) {
+	case WIRE_OK:
+		return OUTCOME_OK;
+	case WIRE_DENIED:
+	case WIRE_LIMITED:
+		return OUTCOME_REFUSED;
+	case WIRE_BAD_INPUT:
+	case WIRE_MALFORMED:
+	case WIRE_TOO_LARGE:
+	case WIRE_UNSUPPORTED:
+	case WIRE_NOT_FOUND:
+		return OUTCOME_BAD;
+	default:
+		return OUTCOME_FAILED;
+	}
+}
+
+static void count(struct vault *v, const struct job *j, enum wire_code code)
+{
+	const struct conf_socket *s = j->conn->socket;
+	size_t at = s ? (size_t)(s - v->config->sockets) : CONF_SOCKETS;
+	unsigned op = j->operation < WIRE_OPERATIONS && !for_anybody(j) ? j->operation : WIRE_OPERATIONS;
+
+	atomic_fetch_add(&v->count.by_operation[at < CONF_SOCKETS ? at : CONF_SOCKETS][op][outcome_of(code)], 1);
 	atomic_fetch_add(&v->count.requests, 1);
 	atomic_fetch_add(&v->count.by_code[code < WIRE_CODES ? code : WIRE_FAILED], 1);
 	if (code == WIRE_DENIED)
@@ -298,7 +322,7 @@ static bool permitted_still(struct vault *v, struct job *j)
 
 static bool send_answer(struct vault *v, struct job *j)
 {
-	count(v, answered_with(j));
+	count(v, j, answered_with(j));
 	return j->protocol == ROLE_AESM ? send_aesm(j) : send_native(j);
 }
 

@@ -313,8 +313,9 @@ static void test_desk(const char *dir, const struct ae_identity *provision)
 	files.enclave[AE_LAUNCH].path = kit_path("launch");
 	files.enclave[AE_PROVISION].path = kit_path("provision");
 	is_int(ae_desk_new(&d, &opt, &e), 0, "a desk on a locked platform");
-	is_int(ae_desk_enclave(d, AE_PROVISION, &info, &e), BAWN_ERR_DENIED,
+	is_int(ae_desk_enclave(d, AE_PROVISION, &info, &e), BAWN_ERR_SYSTEM,
 	       "the provision enclave is not launched without a list");
+	ok(strstr(e.msg, "no launch token for the provision enclave (which has PROVISION_KEY)"), "which is told by name");
 	is_int(e.sgx_status, AE_LE_INVALID_ATTRIBUTE, "the launch enclave says why");
 	e = (struct bawn_error){ 0 };
 	make_list(&b, AE_LIST_PROVISION, AE_LIST_PRODUCT, 7, provision->mrsigner, 1, root_d);

@@ -138,4 +138,50 @@ like "$("$bawn" daemon status)" 'degraded: policy: .*can be changed by others' "
 chmod 644 "$tmp/policy"
 ok "it is read again" "$bawn" daemon reload
 daemon_stop
+
+# ---- what it cannot do is told ----
+
+json() { "$bawn" daemon status --json | python3 -c 'import json,sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
+metric() { grep "^bawnd_$1 " "$run/bawnd.prom" | cut -d ' ' -f 2; }
+daemon_config "metrics-file = $run/bawnd.prom" "metrics-seconds = 1"
+chmod 777 "$run"
+starts "with metrics"
+cpusvn=$(json cpusvn)
+says() { until_ok grep -qFx "bawnd_$1" "$run/bawnd.prom"; } # the file does, by and by
+ok "metrics: quotes can be made" says 'quotes_possible 1'
+until_status 'TCB UpToDate' >/dev/null
+until_ok grep -q '^bawnd_collateral_fetched_seconds [1-9]' "$run/bawnd.prom"
+is "$(metric 'tcb_status{status="UpToDate"}')" 1 "... where the platform stands"
+is "$(metric audit_failing)" 0 "... and that the log is written"
+ok "... since when there is collateral" test "$(metric collateral_fetched_seconds)" -gt 1600000000
+"$ask" quote "$tmp/quote"
+until_ok grep -q '^bawnd_operations_total{socket="native",operation="quote",outcome="ok"} [1-9]' "$run/bawnd.prom"
+ok "... and what was asked for on which socket" grep -q '^bawnd_operations_total{socket="native",operation="quote",outcome="ok"} [1-9]' "$run/bawnd.prom"
+ok "quiesced for a time" "$bawn" daemon quiesce --seconds 600
+like "$("$bawn" daemon status)" 'quiesced: quiesced by an administrator until 20[0-9-]+ [0-9:]+ UTC' "status says until when"
+daemon_stop
+starts "it starts again"
+ok "what the platform is is known before a quote was made" until_status "CPUSVN +$cpusvn"
+daemon_stop
+
+sed -i "s|^collateral = .*|collateral = none|" "$tmp/bawnd.conf"
+rm -f "$tmp/state/vault/provisioning" "$run/bawnd.prom"
+: >"$tmp/log"
+WAIT=serving starts "without a source of certificates"
+ok "status says that there are no quotes, and why" until_status 'degraded: no quotes can be made: .*"collateral =" in bawnd.conf'
+is "$(grep -c 'no quotes can be made' "$tmp/log")" 1 "the log, once"
+is "$(json fmspc)" None "what is not known is null"
+like "$("$bawn" daemon status)" 'FMSPC +-, TCB -' "... or a dash"
+like "$("$bawn" daemon provision)" 'FMSPC +-' "... of the provisioning too"
+ok "metrics: no quotes" says 'quotes_possible 0'
+ok "... so it is not all well" says 'up 0'
+daemon_stop
+
+mv "$BAWN_PLATFORM/platform" "$tmp/platform-file"
+: >"$tmp/log"
+WAIT=serving starts "without its platform"
+ok "status says so" until_status 'degraded: no quotes can be made: .*holds no platform'
+like "$("$bawn" daemon status)" 'CPUSVN +-, PCE SVN -, QE SVN -' "what it is is not known"
+mv "$tmp/platform-file" "$BAWN_PLATFORM/platform"
+daemon_stop
 tap_done

@@ -1,6 +1,6 @@
 """AESM's calls about launching, put together by hand: no protobuf library is needed.
 
-list_client.py SOCKET size | get FILE [ROOM] | register FILE [TYPE] | token MRENCLAVE MODULUS FILE
+list_client.py SOCKET size | get FILE [ROOM] | register FILE [TYPE] | keys | token MRENCLAVE MODULUS FILE
 Prints the error code; "size" the size after it.
 """
 
@@ -82,6 +82,8 @@ elif what == "get":
     print(a[1])
     with open(rest[0], "wb") as f:
         f.write(a.get(2, b""))
+elif what == "keys":
+    print(call(path, 22, number(1, 4096))[1])
 elif what == "register":
     with open(rest[0], "rb") as f:
         a = call(path, 14, data(1, f.read()) + number(2, int(rest[1]) if len(rest) > 1 else 0))

@@ -28,7 +28,7 @@ print(b[at + 128:at + 512].hex())' "$1"
 platform_options=(--locked-launch --lepubkeyhash "$(member mrsigner "$enclaves/launch.signed.so")")
 daemon_setup
 daemon_policy "[native]" "allow status,quote,certify,collateral,provision,launch uid=0-4000000" \
-	"allow administer uid=$uid" "[aesm]" "allow launch uid=0-4000000" "allow administer uid=$uid"
+	"allow administer uid=$uid" "[aesm]" "allow launch,quote uid=0-4000000" "allow administer uid=$uid"
 list "$tmp/list" --list-version 3 "$enclaves/witness.signed.so"
 list "$tmp/provision" --list-version 1 --type provision "$enclaves/provision.signed.so" "$enclaves/quote.signed.so"
 list "$tmp/own" --list-version 2 "$enclaves/provision.signed.so" "$enclaves/quote.signed.so"
@@ -58,6 +58,24 @@ ok "the native protocol has the same" "$ask" token "$(member mrenclave "$enclave
 	"$(member mrsigner "$enclaves/witness.signed.so")"
 exits 1 "and refuses the same" "$ask" token "$(member mrenclave "$enclaves/witness-other.signed.so")" \
 	"$(member mrsigner "$enclaves/witness-other.signed.so")"
+
+# none for the service's own enclaves that have PROVISION_KEY
+daemon_stop
+daemon_config "white-list = $tmp/list"
+: >"$tmp/log"
+WAIT=serving
+starts "without a list for the provisioning key"
+ok "status says what is missing" until_status 'no launch token for the (provision|quote) enclave .which has PROVISION_KEY.'
+like "$(cat "$tmp/log")" 'no quotes can be made: no launch token for the (provision|quote) enclave' "the log too"
+denied() { "$bawn" daemon status --json | sed -n 's/^ *"denied": \([0-9]*\),*/\1/p'; }
+before=$(denied)
+is "$(aesm keys)" 1 "the quote enclave cannot be asked for its key's id"
+is "$(token "$enclaves/witness-other.signed.so")" 6 "an enclave that the list does not have gets no token"
+is "$(denied)" "$before" "neither is called a refusal by policy"
+WAIT=
+daemon_stop
+daemon_config "white-list = $tmp/list" "provision-white-list = $tmp/provision"
+starts "with it again"
 
 # registered
 list "$tmp/any" --list-version 4 --any
