@@ -81,7 +81,8 @@ static enum wire_state state_of(struct vault *v, char problem[WIRE_NOTE])
 	if (enclaves_quiesced(v, problem))
 		s = WIRE_STATE_QUIESCED;
 	else if (authority_entries_damaged(v->entries))
-		snprintf(problem, WIRE_NOTE, "grants and revocations cannot be read: everything is refused");
+		text_printf(problem, WIRE_NOTE, "vault/%s cannot be read, so everything is refused: restore it, or "
+			    "remove it and revoke anew, and restart", AUTHORITY_ENTRIES_FILE);
 	else if (v->policy_info.code != WIRE_OK)
 		text_printf(problem, WIRE_NOTE, "policy: %s", v->policy_info.problem);
 	else if (v->anchor.failing)

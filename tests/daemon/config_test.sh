@@ -146,6 +146,7 @@ metric() { grep "^bawnd_$1 " "$run/bawnd.prom" | cut -d ' ' -f 2; }
 daemon_config "metrics-file = $run/bawnd.prom" "metrics-seconds = 1"
 chmod 777 "$run"
 starts "with metrics"
+until_status 'CPUSVN +[0-9a-f]' >/dev/null
 cpusvn=$(json cpusvn)
 says() { until_ok grep -qFx "bawnd_$1" "$run/bawnd.prom"; } # the file does, by and by
 ok "metrics: quotes can be made" says 'quotes_possible 1'
