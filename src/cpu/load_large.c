@@ -14,6 +14,7 @@
 
 #include <emmintrin.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/mman.h>
 
 #ifndef MADV_COLLAPSE
@@ -126,6 +127,19 @@ static bool second_processor(void)
 	return sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 1;
 }
 
+/* The program's signals are for its own threads. */
+static bool start_helper(struct load_large *l)
+{
+	sigset_t all, before;
+	bool started;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	started = pthread_create(&l->helper, NULL, make_ahead, l) == 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return started;
+}
+
 /* ---- for who measures ---- */
 
 void load_large_begin(struct load_large *l, const struct cpu_epc *epc, const struct load_job *job)
@@ -141,8 +155,7 @@ void load_large_begin(struct load_large *l, const struct cpu_epc *epc, const str
 		l->first += LARGE;
 		l->count--;
 	}
-	l->helped = l->count >= WORTH_A_THREAD && second_processor() &&
-		    pthread_create(&l->helper, NULL, make_ahead, l) == 0;
+	l->helped = l->count >= WORTH_A_THREAD && second_processor() && start_helper(l);
 }
 
 enum load_how load_large_how(struct load_large *l, uint64_t offset)
