@@ -310,7 +310,10 @@ void collateral_tick(struct vault *v);
 /* ---- vault_life.c ---- */
 
 void lives_new(struct lives *l);
-/* From now on it is known whether anybody has this descriptor, or a copy, or a mapping. */
+/*
+ * From now on it is known whether anybody has this descriptor, or a copy, or a
+ * mapping. BAWN_ERR_BUSY: a holder of another has made that impossible.
+ */
 int life_watch(struct lives *l, int fd, struct life *out, struct bawn_error *e);
 /* The watch of one that has ended, told once; -1: no more of them. */
 int life_ended(struct lives *l);

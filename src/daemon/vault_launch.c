@@ -135,12 +135,19 @@ static void give_budget(struct vault *v, uint64_t id)
  */
 static int keep_budget(struct vault *v, const struct job *j, struct bawn_error *e)
 {
+	struct bawn_error why = { 0 };
 	struct handed *h;
 	struct life l;
-	int r = life_watch(&v->lives, j->answer_fd, &l, e);
+	int r = life_watch(&v->lives, j->answer_fd, &l, &why);
 
+	if (r == BAWN_ERR_BUSY) {
+		/* Whoever was handed an enclave can do that; it is not to keep others from theirs. */
+		vault_remark("an enclave for uid %u is not counted: %s", j->conn->uid, why.msg);
+		give_budget(v, j->number);
+		return 0;
+	}
 	if (r)
-		return r;
+		return err_set(e, r, "%s", why.msg);
 	pthread_mutex_lock(&v->lock);
 	h = handed_of(v, j->number);
 	h->life = l;

@@ -73,9 +73,9 @@ static int lock_device(struct lives *l, int fd, struct life *out, struct bawn_er
 			return 0;
 		}
 		if (errno != EAGAIN && errno != EACCES)
-			break;
+			return err_sys(e, "a lock on the enclave's descriptor");
 	}
-	return err_sys(e, "a lock on the enclave's descriptor");
+	return err_set(e, BAWN_ERR_BUSY, "somebody has locked all of the enclaves' device");
 }
 
 int life_watch(struct lives *l, int fd, struct life *out, struct bawn_error *e)
