@@ -148,6 +148,8 @@ struct ae_blob {
 };
 /* BAWN_ERR_FORMAT unless it is a blob, as far as can be seen. Nothing in it is authentic. */
 int ae_blob_parse(const void *blob, size_t n, struct ae_blob *out, struct bawn_error *e);
+/* Did the owner of this P-256 key (x || y) sign the quoting enclave's report in it? BAWN_ERR_SIGNATURE if not. */
+int ae_blob_certified_by(const uint8_t blob[AE_QE_BLOB_BYTES], const uint8_t key[64], struct bawn_error *e);
 
 /* ---- EPID: Intel's provisioning and quoting enclaves, as far as they go without its services ---- */
 

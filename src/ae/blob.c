@@ -70,3 +70,15 @@ int ae_blob_parse(const void *blob, size_t n, struct ae_blob *out, struct bawn_e
 	out->certified = !ct_is_zero(out->plain.qe_report_signature, 64);
 	return 0;
 }
+
+int ae_blob_certified_by(const uint8_t blob[AE_QE_BLOB_BYTES], const uint8_t key[64], struct bawn_error *e)
+{
+	uint8_t digest[32];
+	struct ae_blob b;
+	int rc = ae_blob_parse(blob, AE_QE_BLOB_BYTES, &b, e);
+
+	if (rc)
+		return rc;
+	crypto_sha256(&b.plain.qe_report.body, sizeof(b.plain.qe_report.body), digest);
+	return crypto_p256_verify(key, digest, b.plain.qe_report_signature, e);
+}

@@ -88,14 +88,8 @@ static int find_certificate(struct bawn_attester *a, struct bawn_bytes given, st
 static int check_key(const struct certificate *c, const uint8_t blob[AE_QE_BLOB_BYTES], struct bawn_error *e)
 {
 	struct bawn_error why = { 0 };
-	uint8_t digest[32];
-	struct ae_blob b;
-	int rc = ae_blob_parse(blob, AE_QE_BLOB_BYTES, &b, e);
+	int rc = ae_blob_certified_by(blob, c->key, &why);
 
-	if (rc)
-		return rc;
-	crypto_sha256(&b.plain.qe_report.body, sizeof(b.plain.qe_report.body), digest);
-	rc = crypto_p256_verify(c->key, digest, b.plain.qe_report_signature, &why);
 	if (rc == BAWN_ERR_SIGNATURE)
 		return err_set(e, rc, "the PCK certificate is not for this platform and its PCE: get the one that "
 			       "is (emulated: `bawn emu fab issue`)");

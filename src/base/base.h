@@ -369,6 +369,14 @@ bool io_is_special(int dirfd, const char *name);
 /* All n bytes or an error; EINTR is retried, end of file is an error for reading. */
 int io_read_full(int fd, void *p, size_t n, struct bawn_error *e);
 int io_write_full(int fd, const void *p, size_t n, struct bawn_error *e);
+struct msghdr;
+/* Descriptors to go with a message; control is zeroed room for them, CMSG_SPACE(n * sizeof(int)) and aligned. */
+void io_put_fds(struct msghdr *m, void *control, const int *fds, size_t n);
+/*
+ * Take those of a received message, at most max, into fds; what does not fit is
+ * closed. True if that was all, and there was nothing else.
+ */
+bool io_take_fds(struct msghdr *m, int *fds, size_t max, size_t *n);
 /* One message with up to 8 descriptors over a UNIX socket (SCM_RIGHTS, close-on-exec). */
 int io_send_fds(int sock, const void *p, size_t n, const int *fds, size_t nfds,
 		struct bawn_error *e);

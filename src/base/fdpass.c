@@ -8,47 +8,24 @@
 
 #define MAX_FDS 8
 
-int io_send_fds(int sock, const void *p, size_t n, const int *fds, size_t nfds,
-		struct bawn_error *e)
+void io_put_fds(struct msghdr *m, void *control, const int *fds, size_t n)
 {
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(MAX_FDS * sizeof(int))];
-	} control;
-	struct iovec iov = { .iov_base = (void *)(uintptr_t)p, .iov_len = n };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
-	ssize_t r;
+	struct cmsghdr *c;
 
-	if (nfds > MAX_FDS || n == 0)
-		return err_set(e, BAWN_ERR_USAGE, "a message carries 1 byte or more and at most %d descriptors",
-			       MAX_FDS);
-	if (nfds) {
-		struct cmsghdr *c;
-
-		memset(&control, 0, sizeof(control));
-		m.msg_control = control.bytes;
-		m.msg_controllen = CMSG_SPACE(nfds * sizeof(int));
-		c = CMSG_FIRSTHDR(&m);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(nfds * sizeof(int));
-		memcpy(CMSG_DATA(c), fds, nfds * sizeof(int));
-	}
-	do
-		r = sendmsg(sock, &m, MSG_NOSIGNAL);
-	while (r < 0 && errno == EINTR);
-	if (r < 0)
-		return err_sys(e, "sendmsg");
-	/* The descriptors went with the first byte; what is left of a stream goes plainly. */
-	return io_write_full(sock, (const uint8_t *)p + r, n - (size_t)r, e);
+	m->msg_control = control;
+	m->msg_controllen = CMSG_SPACE(n * sizeof(int));
+	c = CMSG_FIRSTHDR(m);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(n * sizeof(int));
+	memcpy(CMSG_DATA(c), fds, n * sizeof(int));
 }
 
-/* Take the descriptors out of a received message; true if it held nothing else. */
-static bool take_fds(struct msghdr *m, int *got, size_t *ngot)
+bool io_take_fds(struct msghdr *m, int *fds, size_t max, size_t *n)
 {
 	bool clean = true;
 
-	*ngot = 0;
+	*n = 0;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
 		size_t k;
 
@@ -61,13 +38,40 @@ static bool take_fds(struct msghdr *m, int *got, size_t *ngot)
 			int fd;
 
 			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-			if (*ngot < MAX_FDS)
-				got[(*ngot)++] = fd;
-			else
+			if (*n < max) {
+				fds[(*n)++] = fd;
+			} else {
 				close(fd);
+				clean = false;
+			}
 		}
 	}
 	return clean;
+}
+
+int io_send_fds(int sock, const void *p, size_t n, const int *fds, size_t nfds,
+		struct bawn_error *e)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(MAX_FDS * sizeof(int))];
+	} control = { 0 };
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)p, .iov_len = n };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t r;
+
+	if (nfds > MAX_FDS || n == 0)
+		return err_set(e, BAWN_ERR_USAGE, "a message carries 1 byte or more and at most %d descriptors",
+			       MAX_FDS);
+	if (nfds)
+		io_put_fds(&m, control.bytes, fds, nfds);
+	do
+		r = sendmsg(sock, &m, MSG_NOSIGNAL);
+	while (r < 0 && errno == EINTR);
+	if (r < 0)
+		return err_sys(e, "sendmsg");
+	/* The descriptors went with the first byte; what is left of a stream goes plainly. */
+	return io_write_full(sock, (const uint8_t *)p + r, n - (size_t)r, e);
 }
 
 int io_recv_fds(int sock, void *p, size_t max, size_t *n, int *fds, size_t maxfds, size_t *nfds,
@@ -90,7 +94,7 @@ int io_recv_fds(int sock, void *p, size_t max, size_t *n, int *fds, size_t maxfd
 	while (r < 0 && errno == EINTR);
 	if (r < 0)
 		return err_sys(e, "recvmsg");
-	clean = take_fds(&m, got, &ngot);
+	clean = io_take_fds(&m, got, MAX_FDS, &ngot);
 	if (!clean || (m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) || ngot > maxfds) {
 		for (size_t i = 0; i < ngot; i++)
 			close(got[i]);

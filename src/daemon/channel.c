@@ -41,17 +41,8 @@ int channel_send(int ch, enum channel_kind kind, const void *body, size_t n, con
 
 	if (n > CHANNEL_MAX || nfds > CHANNEL_FDS)
 		return err_set(e, BAWN_ERR_USAGE, "a message too large for its channel");
-	if (nfds) {
-		struct cmsghdr *c;
-
-		m.msg_control = control.bytes;
-		m.msg_controllen = CMSG_SPACE(nfds * sizeof(int));
-		c = CMSG_FIRSTHDR(&m);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(nfds * sizeof(int));
-		memcpy(CMSG_DATA(c), fds, nfds * sizeof(int));
-	}
+	if (nfds)
+		io_put_fds(&m, control.bytes, fds, nfds);
 	do
 		r = sendmsg(ch, &m, MSG_NOSIGNAL);
 	while (r < 0 && errno == EINTR);
@@ -60,34 +51,6 @@ int channel_send(int ch, enum channel_kind kind, const void *body, size_t n, con
 	if (r < 0 && errno == EAGAIN)
 		return err_set(e, BAWN_ERR_BUSY, "the channel is full");
 	return r < 0 ? err_sys(e, "sendmsg") : 0;
-}
-
-/* Descriptors out of a received message; false if it held more than fits, or anything else. */
-static bool take_fds(struct msghdr *h, struct message *m)
-{
-	bool clean = true;
-
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
-		size_t k;
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) {
-			clean = false;
-			continue;
-		}
-		k = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (size_t i = 0; i < k; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-			if (m->nfds < CHANNEL_FDS) {
-				m->fd[m->nfds++] = fd;
-			} else {
-				close(fd);
-				clean = false;
-			}
-		}
-	}
-	return clean;
 }
 
 int channel_recv(int ch, struct message *m, struct bawn_error *e)
@@ -114,7 +77,7 @@ int channel_recv(int ch, struct message *m, struct bawn_error *e)
 		return err_set(e, BAWN_ERR_NOT_FOUND, "the other end is gone");
 	if (r < 0)
 		return err_sys(e, "recvmsg");
-	if (!take_fds(&h, m) || (h.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
+	if (!io_take_fds(&h, m->fd, CHANNEL_FDS, &m->nfds) || (h.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
 		message_close(m);
 		return err_set(e, BAWN_ERR_FORMAT, "a message with more bytes or descriptors than expected");
 	}

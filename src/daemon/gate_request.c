@@ -144,24 +144,7 @@ static ssize_t receive(struct gate *g, struct client *c, int *fds, size_t *nfds,
 	while (r < 0 && errno == EINTR);
 	if (r < 0)
 		return errno == EAGAIN ? -1 : 0;
-	*clean = !(h.msg_flags & (MSG_TRUNC | MSG_CTRUNC));
-	for (struct cmsghdr *k = CMSG_FIRSTHDR(&h); k; k = CMSG_NXTHDR(&h, k)) {
-		size_t n = (k->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		if (k->cmsg_level != SOL_SOCKET || k->cmsg_type != SCM_RIGHTS) {
-			*clean = false;
-			continue;
-		}
-		for (size_t i = 0; i < n; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(k) + i * sizeof(int), sizeof(int));
-			if (*nfds < WIRE_FDS_MAX)
-				fds[(*nfds)++] = fd;
-			else
-				close(fd);
-		}
-	}
+	*clean = io_take_fds(&h, fds, WIRE_FDS_MAX, nfds) && !(h.msg_flags & (MSG_TRUNC | MSG_CTRUNC));
 	return r;
 }
 

@@ -384,20 +384,6 @@ uint64_t provision_step(struct vault *v)
 
 /* ---- what came back ---- */
 
-/* Does the signature over the quoting enclave's report hold under the certificate's key? */
-static int borne_out(const uint8_t blob[AE_QE_BLOB_BYTES], const struct role_fetched *f,
-		     struct bawn_error *e)
-{
-	uint8_t digest[32];
-	struct ae_blob b;
-	int r = ae_blob_parse(blob, AE_QE_BLOB_BYTES, &b, e);
-
-	if (r)
-		return r;
-	crypto_sha256(&b.plain.qe_report.body, sizeof(b.plain.qe_report.body), digest);
-	return crypto_p256_verify(f->key, digest, b.plain.qe_report_signature, e);
-}
-
 /* The key that there is, certified for this certificate; else a new one. */
 static int certify(struct vault *v, struct provisioning *p, const struct role_fetched *f,
 		   struct bawn_error *e)
@@ -421,7 +407,7 @@ static int certify(struct vault *v, struct provisioning *p, const struct role_fe
 	p->has_key = true;
 	memcpy(p->key_id, s.key_id, sizeof(p->key_id));
 	memcpy(p->qe_id, s.qe_id, sizeof(p->qe_id));
-	return borne_out(p->blob, f, e);
+	return ae_blob_certified_by(p->blob, f->key, e);
 }
 
 static bool take_chain(struct provisioning *p, const struct role_fetched *f, int fd)

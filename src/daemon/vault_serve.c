@@ -217,17 +217,8 @@ static bool send_native(struct job *j)
 	buf_init(&b, WIRE_MAX);
 	wire_answer_encode(&j->answer, &b);
 	iov = (struct iovec){ .iov_base = b.p, .iov_len = b.n };
-	if (j->answer_fd >= 0) {
-		struct cmsghdr *c;
-
-		m.msg_control = control.bytes;
-		m.msg_controllen = sizeof(control.bytes);
-		c = CMSG_FIRSTHDR(&m);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &j->answer_fd, sizeof(int));
-	}
+	if (j->answer_fd >= 0)
+		io_put_fds(&m, control.bytes, &j->answer_fd, 1);
 	/* A datagram goes whole or not at all; who does not read is not waited for. */
 	good = !b.failed && sendmsg(j->conn->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)b.n;
 	buf_free(&b);

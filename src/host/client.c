@@ -77,17 +77,8 @@ static int send_request(struct bawn_client *c, const struct wire_request *q, int
 		return err_nomem(e);
 	}
 	iov = (struct iovec){ .iov_base = b.p, .iov_len = b.n };
-	if (fd >= 0) {
-		struct cmsghdr *k;
-
-		m.msg_control = control.bytes;
-		m.msg_controllen = sizeof(control.bytes);
-		k = CMSG_FIRSTHDR(&m);
-		k->cmsg_level = SOL_SOCKET;
-		k->cmsg_type = SCM_RIGHTS;
-		k->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(k), &fd, sizeof(int));
-	}
+	if (fd >= 0)
+		io_put_fds(&m, control.bytes, &fd, 1);
 	do
 		r = sendmsg(c->fd, &m, MSG_NOSIGNAL);
 	while (r < 0 && errno == EINTR);
@@ -108,6 +99,7 @@ static int receive(struct bawn_client *c, uint64_t deadline, size_t *n, int *fd,
 			    .msg_controllen = sizeof(control.bytes) };
 	struct pollfd p = { .fd = c->fd, .events = POLLIN };
 	uint64_t now;
+	size_t nfds;
 	ssize_t r;
 
 	*fd = -1;
@@ -124,10 +116,7 @@ static int receive(struct bawn_client *c, uint64_t deadline, size_t *n, int *fd,
 	while (r < 0 && errno == EINTR);
 	if (r <= 0)
 		return lost(c);
-	for (struct cmsghdr *k = CMSG_FIRSTHDR(&m); k; k = CMSG_NXTHDR(&m, k))
-		if (k->cmsg_level == SOL_SOCKET && k->cmsg_type == SCM_RIGHTS &&
-		    k->cmsg_len == CMSG_LEN(sizeof(int)))
-			memcpy(fd, CMSG_DATA(k), sizeof(int));
+	io_take_fds(&m, fd, 1, &nfds);
 	if (m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
 		lost(c);
 		return err_set(e, BAWN_ERR_FORMAT, "the service answers with more than fits");

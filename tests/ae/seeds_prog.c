@@ -4,23 +4,13 @@
  * our signer of lists make them.
  */
 #include "tests/ae/kit.h"
-
-#include <sys/stat.h>
+#include "tests/seed.h"
 
 static const char *base;
 
 static void seed(const char *target, const char *name, const void *p, size_t n)
 {
-	struct bawn_error e = { 0 };
-	char path[512];
-
-	snprintf(path, sizeof(path), "%s/%s", base, target);
-	mkdir(path, 0777);
-	snprintf(path, sizeof(path), "%s/%s/%s", base, target, name);
-	if (io_write_file(path, p, n, 0644, &e)) {
-		fprintf(stderr, "%s\n", e.msg);
-		exit(1);
-	}
+	seed_write(base, target, name, p, n);
 }
 
 static void blobs(const char *platform)

@@ -3,26 +3,17 @@
  * certificates and collateral below DIR (fuzz/corpus in this tree), forged.
  */
 #include "tests/attest/forge.h"
+#include "tests/seed.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 static const char *base;
 
 static void seed(const char *target, const char *name, const void *p, size_t n)
 {
-	struct bawn_error e = { 0 };
-	char path[512];
-
-	snprintf(path, sizeof(path), "%s/%s", base, target);
-	mkdir(path, 0777);
-	snprintf(path, sizeof(path), "%s/%s/%s", base, target, name);
-	if (io_write_file(path, p, n, 0644, &e)) {
-		fprintf(stderr, "%s\n", e.msg);
-		exit(1);
-	}
+	seed_write(base, target, name, p, n);
 }
 
 static void quotes(void)

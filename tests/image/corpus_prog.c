@@ -3,38 +3,24 @@
  * DIR/image_elf, DIR/sgxs and DIR/sigstruct (fuzz/corpus in the sources).
  */
 #include "make.h"
+#include "tests/seed.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-
-static void write_seed(const char *dir, const char *target, const char *name, const void *p, size_t n)
-{
-	struct bawn_error e = { 0 };
-	char path[4096];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, target);
-	mkdir(path, 0755);
-	snprintf(path, sizeof(path), "%s/%s/%s", dir, target, name);
-	if (io_write_file(path, p, n, 0644, &e)) {
-		fprintf(stderr, "corpus_prog: %s\n", e.msg);
-		exit(1);
-	}
-}
 
 static void elf_seeds(const char *dir)
 {
 	struct made made;
 
 	make_plain(&made, METADATA_VERSION(1, 4));
-	write_seed(dir, "image_elf", "plain", made.file.p, made.file.n);
+	seed_write(dir, "image_elf", "plain", made.file.p, made.file.n);
 	bytes_free(&made.file);
 	make_rich(&made);
-	write_seed(dir, "image_elf", "rich", made.file.p, made.file.n);
+	seed_write(dir, "image_elf", "rich", made.file.p, made.file.n);
 	bytes_free(&made.file);
 	make_kit(&made, &plain_kit);
-	write_seed(dir, "image_elf", "kit", made.file.p, made.file.n);
+	seed_write(dir, "image_elf", "kit", made.file.p, made.file.n);
 	bytes_free(&made.file);
 }
 
@@ -43,10 +29,10 @@ static void stream_seeds(const char *dir)
 	struct bytes b = { 0 };
 
 	make_stream(&b, "ECREATE");
-	write_seed(dir, "sgxs", "sized", b.p, b.n);
+	seed_write(dir, "sgxs", "sized", b.p, b.n);
 	bytes_free(&b);
 	make_stream(&b, "UNSIZED");
-	write_seed(dir, "sgxs", "unsized", b.p, b.n);
+	seed_write(dir, "sgxs", "unsized", b.p, b.n);
 	bytes_free(&b);
 }
 
@@ -75,7 +61,7 @@ static int sigstruct_seed(const char *dir)
 	if (rc)
 		fprintf(stderr, "corpus_prog: %s\n", e.msg);
 	else
-		write_seed(dir, "sigstruct", "signed", &s, sizeof(s));
+		seed_write(dir, "sigstruct", "signed", &s, sizeof(s));
 	return rc;
 }
 

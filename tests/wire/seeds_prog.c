@@ -1,23 +1,16 @@
 /* seeds_prog DIR: seeds for the fuzz targets of messages: DIR/native, DIR/role, DIR/aesm. */
+#include "tests/seed.h"
 #include "tests/wire/sample.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 static void save(const char *dir, const char *part, const char *name, struct buf *b)
 {
-	struct bawn_error e = { 0 };
-	char path[4096];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, part);
-	mkdir(path, 0777);
-	snprintf(path, sizeof(path), "%s/%s/%s", dir, part, name);
-	if (b->failed || io_write_file(path, b->p, b->n, 0644, &e)) {
-		fprintf(stderr, "seeds_prog: %s\n", e.msg);
+	if (b->failed)
 		exit(1);
-	}
+	seed_write(dir, part, name, b->p, b->n);
 	b->n = 0;
 }
 
