@@ -23,6 +23,7 @@ struct authority_audit {
 	struct audit_head now;    /* as appended */
 	struct wire_anchor synced;
 	bool dirty;
+	bool gone; /* what was there at the last sync was not there, or not as written, when it was opened */
 	uint64_t lost, lost_told; /* lines */
 };
 
@@ -218,6 +219,49 @@ void authority_audit_head(const struct authority_audit *a, struct wire_anchor *o
 	*out = a->synced;
 }
 
+struct look {
+	uint64_t number;
+	struct role_line *out;
+};
+
+/* The first line from this number on: the one of this number, or that is not there. */
+static int look_at(void *arg, const struct authority_line *l, struct cur text)
+{
+	struct look *k = arg;
+
+	(void)text;
+	k->out->has = l->n == k->number;
+	if (k->out->has)
+		memcpy(k->out->mac, l->mac, sizeof(k->out->mac));
+	return 1;
+}
+
+static int look_for_drops(void *arg, const struct authority_line *l, struct cur text)
+{
+	struct look *k = arg;
+
+	(void)text;
+	if (l->event.n == 4 && memcmp(l->event.p, "drop", 4) == 0 && l->last > k->out->dropped)
+		k->out->dropped = l->last;
+	return 0;
+}
+
+int authority_audit_look(const struct authority_audit *a, uint64_t number, struct role_line *out,
+			 struct bawn_error *e)
+{
+	struct look k = { .number = number, .out = out };
+	int rc;
+
+	*out = (struct role_line){ .last = a->now.anchor.count, .gone = a->gone };
+	memcpy(out->log, a->now.anchor.log, sizeof(out->log));
+	if (!number) /* the end alone is wanted */
+		return 0;
+	rc = authority_audit_each(a->dirfd, number, look_at, &k, e);
+	if (rc >= 0 && !out->has)
+		rc = authority_audit_each(a->dirfd, 0, look_for_drops, &k, e);
+	return rc < 0 ? rc : 0;
+}
+
 uint64_t authority_audit_lost(const struct authority_audit *a)
 {
 	return a->lost;
@@ -378,6 +422,9 @@ static int begin_after_loss(struct authority_audit *a, struct bawn_error *e)
 	struct audit_extra x = { 0 };
 	int rc = set_later_aside(a->dirfd, a->now.anchor.count, a->now.anchor.log, e);
 
+	a->gone = true;
+	log_msg(LOG_ERROR, "audit log: lines up to %llu, or some of them, are gone",
+		(unsigned long long)a->now.anchor.count);
 	if (rc == 0)
 		rc = begin_segment(a, e);
 	return rc ? rc : put_own(a, WIRE_AUDIT_RECOVER, &x, "lines before this were gone", e);

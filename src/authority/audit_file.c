@@ -238,3 +238,17 @@ int authority_anchor_decode(const void *p, size_t n, struct wire_anchor *out, st
 		rc = err_set(e, BAWN_ERR_FORMAT, "anchor: %zu bytes too many", c.n);
 	return rc;
 }
+
+enum authority_audit_finding authority_anchor_compare(const struct wire_anchor *a,
+						      const struct role_line *line)
+{
+	if (memcmp(a->log, line->log, sizeof(a->log)) != 0)
+		return AUTHORITY_AUDIT_OTHER;
+	if (line->last < a->count)
+		return AUTHORITY_AUDIT_CUT;
+	if (line->gone)
+		return AUTHORITY_AUDIT_MISSING;
+	if (line->has)
+		return ct_equal(a->mac, line->mac, 32) ? AUTHORITY_AUDIT_SOUND : AUTHORITY_AUDIT_CHANGED;
+	return a->count <= line->dropped ? AUTHORITY_AUDIT_SOUND : AUTHORITY_AUDIT_MISSING;
+}

@@ -294,6 +294,13 @@ int authority_audit_recover(struct authority_audit *a, struct bawn_error *e);
 int authority_audit_sync(struct authority_audit *a, struct bawn_error *e);
 /* The head as of the last sync: what will be there after a power failure. */
 void authority_audit_head(const struct authority_audit *a, struct wire_anchor *out);
+/*
+ * What there is at a line, to be compared with an anchor of earlier. Nothing is
+ * verified. Reads a file of the log, or all of them if the line is not there;
+ * none for number 0.
+ */
+int authority_audit_look(const struct authority_audit *a, uint64_t number, struct role_line *out,
+			 struct bawn_error *e);
 /* Lines that could not be written since the log was opened. */
 uint64_t authority_audit_lost(const struct authority_audit *a);
 
@@ -376,5 +383,8 @@ int authority_audit_last(int dirfd, uint64_t *number, struct bawn_error *e);
 void authority_anchor_encode(const struct wire_anchor *a, uint8_t out[AUTHORITY_ANCHOR]);
 int authority_anchor_decode(const void *p, size_t n, struct wire_anchor *out,
 			    struct bawn_error *e);
+/* Whether this is the log that the anchor is of: `line` is what it has at the anchor's line. */
+enum authority_audit_finding authority_anchor_compare(const struct wire_anchor *a,
+						      const struct role_line *line);
 
 #endif

@@ -59,12 +59,27 @@ static void append(struct parent *p, const struct role_audit *ev)
 	p->audit_owed = true;
 }
 
+static void answer_line(struct parent *p, uint64_t number)
+{
+	struct role_message m = { .head.type = ROLE_LINE };
+	struct bawn_error e = { 0 };
+
+	/* What cannot be read is not there, for whoever asks whether it is. */
+	if (authority_audit_look(p->audit, number, &m.u.line, &e))
+		log_msg(LOG_ERROR, "the audit log cannot be read: %s", e.msg);
+	channel_send_role(p->child[PROC_VAULT].channel, &m, NULL, 0, NULL);
+}
+
 void parent_audit(struct parent *p, const struct message *m)
 {
 	struct bawn_error e = { 0 };
 	struct role_message r;
 
-	if (role_decode(m->body, m->n, &r, &e) || r.head.type != ROLE_AUDIT) {
+	if (role_decode(m->body, m->n, &r, &e) == 0 && r.head.type == ROLE_LINE_ASK) {
+		answer_line(p, r.u.line_ask.number);
+		return;
+	}
+	if (e.code || r.head.type != ROLE_AUDIT) {
 		log_msg(LOG_ERROR, "a record of the vault that is none: %s", e.msg);
 		return;
 	}

@@ -68,7 +68,7 @@ void parent_give_loaded(struct parent *p);
 
 int parent_audit_open(struct parent *p, struct bawn_error *e);
 void parent_audit_close(struct parent *p);
-/* A record of the vault. */
+/* A record of the vault, or its question about one that there is. */
 void parent_audit(struct parent *p, const struct message *m);
 /* One of our own. */
 void parent_note(struct parent *p, enum wire_audit_event event, const char *fmt, ...)

@@ -363,6 +363,8 @@ static void parent_role(struct vault *v)
 		pthread_mutex_lock(&v->lock);
 		v->anchor = m.u.anchor;
 		pthread_mutex_unlock(&v->lock);
+	} else if (m.head.type == ROLE_LINE) {
+		anchor_line(v, &m.u.line);
 	} else if (m.head.type == ROLE_POLICY) {
 		fd = message_fd(&v->in);
 		new_policy(v, &m.u.policy, fd);
@@ -523,6 +525,7 @@ static int set_up(struct vault *v, struct bawn_error *e)
 		log_msg(LOG_ERROR, "%s: provisioning starts anew", state.msg);
 		vault_note(v, WIRE_AUDIT_FAULT, "provisioning state: %s", state.msg);
 	}
+	anchor_load(v);
 	/* Sealed, but worth keeping out of swap all the same; whole where the limit allows it. */
 	if (!v->sandbox.locked && mlock(&v->prov, sizeof(v->prov)))
 		log_msg(LOG_DEBUG, "memory cannot be locked");

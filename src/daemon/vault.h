@@ -210,6 +210,9 @@ struct vault {
 	_Atomic uint64_t audit_number;
 	struct role_anchor anchor;
 	uint64_t anchor_saved; /* clock_ns */
+	struct wire_anchor kept;      /* the log's head as of the last run; count 0: none */
+	uint64_t anchor_from;         /* lines that the log must have before its head is kept anew */
+	char anchor_problem[WIRE_NOTE]; /* the log is not the one that was kept in mind */
 
 	/* counters */
 	struct {
@@ -380,6 +383,14 @@ void vault_audit(struct vault *v, const struct job *j, enum wire_code code);
 bool audit_permits(struct vault *v, struct job *j);
 void vault_note(struct vault *v, enum wire_audit_event event, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/*
+ * The head of the audit log that the last vault kept: the parent is asked what
+ * the log has there now, and what it says compared. A log that is not the same
+ * is a fault, which status tells until the service is stopped and started.
+ */
+void anchor_load(struct vault *v);
+void anchor_line(struct vault *v, const struct role_line *now);
+/* Keep the head that there is now. */
 void anchor_save(struct vault *v, bool force);
 
 /* ---- vault_remark.c ---- */

@@ -182,10 +182,16 @@ static void serve_quiesce(struct vault *v, struct job *j)
 
 static void serve_head(struct vault *v, struct job *j)
 {
+	char problem[WIRE_NOTE];
+
 	j->quiet = true;
 	pthread_mutex_lock(&v->lock);
-	j->answer.u.audit_head = v->anchor.head;
+	/* Of a log that is not the one it should be, the end is what it should have. */
+	j->answer.u.audit_head = v->anchor_problem[0] ? v->kept : v->anchor.head;
+	snprintf(problem, sizeof(problem), "%s", v->kept.count ? "" : v->anchor_problem);
 	pthread_mutex_unlock(&v->lock);
+	if (problem[0])
+		job_refuse(j, WIRE_FAILED, 0, "%s", problem);
 }
 
 void admin_serve(struct vault *v, struct job *j)

@@ -92,6 +92,20 @@ static const struct wire_field anchor_fields[] = {
 };
 static const struct wire_layout anchor = LAYOUT(struct role_anchor, "anchor", anchor_fields);
 
+static const struct wire_field line_ask_fields[] = { F_UINT(struct role_line_ask, number) };
+static const struct wire_layout line_ask = LAYOUT(struct role_line_ask, "line-ask", line_ask_fields);
+
+static const struct wire_field line_fields[] = {
+	F_BYTES(struct role_line, log),
+	F_UINT(struct role_line, last),
+	F_UINT(struct role_line, dropped),
+	F_BOOL(struct role_line, gone),
+	F_BOOL(struct role_line, has),
+	F_ZERO(2),
+	F_BYTES(struct role_line, mac),
+};
+static const struct wire_layout line = LAYOUT(struct role_line, "line", line_fields);
+
 static const struct wire_field policy_fields[] = {
 	F_MAX(struct role_policy, code, WIRE_CODES - 1),
 	F_UINT(struct role_policy, size),
@@ -156,7 +170,7 @@ static const struct role {
 	{ ROLE_REQUEST, &request }, { ROLE_CLOSED, &closed },   { ROLE_ANSWERED, &answered },
 	{ ROLE_COUNTERS, &counters }, { ROLE_AUDIT, &audit },   { ROLE_ANCHOR, &anchor },
 	{ ROLE_POLICY, &policy },   { ROLE_FETCH, &fetch },     { ROLE_FETCHED, &fetched },
-	{ ROLE_PARKED, &parked },
+	{ ROLE_PARKED, &parked },   { ROLE_LINE_ASK, &line_ask }, { ROLE_LINE, &line },
 };
 
 const struct wire_layout *role_layout(unsigned type)

@@ -711,6 +711,8 @@ enum role_type {
 	ROLE_PARKED = 0x104,   /* vault to gate: a request waits for something else than the vault */
 	ROLE_AUDIT = 0x110,    /* vault to parent */
 	ROLE_ANCHOR = 0x111,   /* parent to vault: the log's head, and what the parent counts */
+	ROLE_LINE_ASK = 0x112, /* vault to parent: what the log has at some line */
+	ROLE_LINE = 0x113,     /* parent to vault: the answer */
 	ROLE_POLICY = 0x122,   /* parent to vault, with a sealed memory file: the policy in force */
 	ROLE_FETCH = 0x130,    /* vault to courier */
 	ROLE_FETCHED = 0x131,  /* courier to vault, with a sealed memory file if there is content */
@@ -793,6 +795,17 @@ struct role_anchor {
 	struct wire_anchor head;
 };
 
+struct role_line_ask {
+	uint64_t number;
+};
+struct role_line {
+	uint8_t log[16];        /* the log's name */
+	uint64_t last, dropped; /* numbers: of its last line; of the last one that went with old files */
+	bool gone;              /* when it was opened there was less of it than there had been */
+	bool has;               /* the line that was asked for, whose MAC is: */
+	uint8_t mac[32];
+};
+
 struct role_policy { /* without a descriptor if code is not WIRE_OK: the old policy stays */
 	uint32_t code;
 	uint32_t size;
@@ -839,6 +852,8 @@ struct role_message {
 		struct role_counters counters;
 		struct role_audit audit;
 		struct role_anchor anchor;
+		struct role_line_ask line_ask;
+		struct role_line line;
 		struct role_policy policy;
 		struct role_fetch fetch;
 		struct role_fetched fetched;

@@ -192,6 +192,60 @@ static void test_line_refused(void)
 		is_int(authority_line_parse(bad[i], strlen(bad[i]), &l, &e), BAWN_ERR_FORMAT, bad[i]);
 }
 
+/* ---- the head that was kept elsewhere ---- */
+
+static enum authority_audit_finding compared(int dir, const struct authority_audit_options *o,
+					     const struct wire_anchor *kept)
+{
+	struct authority_audit *a = open_log(dir, o);
+	struct role_line line;
+	struct bawn_error e = { 0 };
+	enum authority_audit_finding f = AUTHORITY_AUDIT_FINDINGS;
+
+	if (a && authority_audit_look(a, kept->count, &line, &e) == 0)
+		f = authority_anchor_compare(kept, &line);
+	authority_audit_free(&a);
+	return f;
+}
+
+static void test_kept(void)
+{
+	const struct authority_audit_options small = { .segment_bytes = 65536, .segments = 2 };
+	int dir = make_log(10, NULL), other = make_log(20, NULL);
+	struct authority_audit *a = open_log(dir, NULL);
+	struct wire_anchor kept;
+	char *text;
+	size_t n;
+
+	authority_audit_head(a, &kept);
+	is_int(kept.count, 11, "a head is kept");
+	append(a, 11);
+	authority_audit_free(&a);
+	is_int(compared(dir, NULL, &kept), AUTHORITY_AUDIT_SOUND, "the log goes on from there");
+	is_int(compared(other, NULL, &kept), AUTHORITY_AUDIT_OTHER, "another log does not");
+	kept.mac[31] ^= 1;
+	is_int(compared(dir, NULL, &kept), AUTHORITY_AUDIT_CHANGED, "nor one with another line there");
+	kept.count = 13;
+	is_int(compared(dir, NULL, &kept), AUTHORITY_AUDIT_CUT, "nor one that ends before it");
+	a = open_log(dir, NULL);
+	authority_audit_head(a, &kept);
+	authority_audit_free(&a);
+	text = slurp(dir, FIRST, &n);
+	*strrchr(text, 'n') = '\0'; /* somewhere in the last line */
+	if (io_write_file_at(dir, FIRST, text, strlen(text), 0600, NULL))
+		ok(false, "cannot cut");
+	free(text);
+	is_int(compared(dir, NULL, &kept), AUTHORITY_AUDIT_MISSING, "nor one that goes on behind a gap");
+
+	dir = make_log(10, &small);
+	a = open_log(dir, &small);
+	authority_audit_head(a, &kept);
+	for (unsigned i = 0; i < 1000; i++)
+		append(a, i);
+	authority_audit_free(&a);
+	is_int(compared(dir, &small, &kept), AUTHORITY_AUDIT_SOUND, "one whose old files went, on record, does");
+}
+
 /* ---- verifying ---- */
 
 static void test_sound(void)
@@ -596,6 +650,7 @@ int main(void)
 {
 	test_line();
 	test_line_refused();
+	test_kept();
 	test_sound();
 	test_changed();
 	test_lines_gone();

@@ -41,7 +41,7 @@ fi
 mounted=$tmp/disk
 mkdir "$mounted"
 mount -t tmpfs -o size=1m,mode=755 tmpfs "$mounted"
-cp -Rp "$tmp/state" "$mounted/state"
+cp -Rp "$tmp/state" "$tmp/audit" "$mounted/" # the log too: without it there would be something to say
 sed -i "s|^state = .*|state = $tmp/disk/state|; s|^audit = .*|audit = $tmp/disk/audit|" "$tmp/bawnd.conf"
 starts "on a small disk"
 ok "a quote" "$ask" quote "$tmp/quote"

@@ -240,7 +240,7 @@ static void pass_off(const char *inode)
 static void others_messages(int channel)
 {
 	static const uint16_t types[] = { ROLE_ANSWERED, ROLE_PARKED, ROLE_AUDIT, ROLE_ANCHOR,
-					  ROLE_POLICY,   ROLE_FETCH, ROLE_FETCHED };
+					  ROLE_POLICY,   ROLE_FETCH, ROLE_FETCHED, ROLE_LINE_ASK, ROLE_LINE };
 	int fd = FD_CONFIG; /* sealed memory, as a policy is */
 
 	for (size_t i = 0; i < ARRAY_LEN(types); i++) {

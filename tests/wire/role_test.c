@@ -134,7 +134,7 @@ int main(void)
 {
 	static const unsigned types[] = { ROLE_REQUEST, ROLE_CLOSED, ROLE_ANSWERED, ROLE_COUNTERS,
 					  ROLE_AUDIT,   ROLE_ANCHOR, ROLE_POLICY,   ROLE_FETCH,
-					  ROLE_FETCHED, ROLE_PARKED };
+					  ROLE_FETCHED, ROLE_PARKED,  ROLE_LINE_ASK, ROLE_LINE };
 
 	for (size_t i = 0; i < ARRAY_LEN(types); i++)
 		test_message(types[i]);
