@@ -20,9 +20,10 @@
 
 #define SECOND UINT64_C(1000000000)
 #define MS UINT64_C(1000000)
-#define BACKOFF_FIRST (20 * MS) /* back within a second, even if it dies a few times */
+#define BACKOFF_FIRST (20 * MS)
 #define BACKOFF_MAX (10 * SECOND)
-#define STEADY (5 * SECOND)     /* a role that ran for so long starts its back-off anew */
+#define BACKOFF_SERVED (320 * MS) /* at most, for what has served: it is back within a second, however often it dies */
+#define STEADY (5 * SECOND) /* a role that ran for so long starts its back-off anew */
 #define PING_EVERY (5 * SECOND)
 #define PING_LATE (20 * SECOND) /* then it is taken for stuck */
 #define LOG_BURST 200           /* messages of a role in a second */
@@ -157,7 +158,7 @@ uint64_t parent_backoff(unsigned failures)
 /* It ended. The first restart is at once; each one that soon follows waits longer. */
 static void ended(struct parent *p, struct child *c, int status)
 {
-	uint64_t now = clock_ns();
+	uint64_t now = clock_ns(), wait;
 	char how[64];
 
 	/* What it had to say last, and may have acted on, is still in the channel: all of it. */
@@ -178,7 +179,10 @@ static void ended(struct parent *p, struct child *c, int status)
 		c->failures = 0;
 	c->failures++;
 	p->restarts++;
-	c->restart_at = now + parent_backoff(c->failures);
+	wait = parent_backoff(c->failures);
+	if (c->ready && wait > BACKOFF_SERVED)
+		wait = BACKOFF_SERVED;
+	c->restart_at = now + wait;
 	log_msg(LOG_ERROR, "the %s %s; it is started again", process_name(which(p, c)), how);
 	parent_note(p, WIRE_AUDIT_FAULT, "the %s %s", process_name(which(p, c)), how);
 	p->audit_now = true; /* restarts are told with the log's head */

@@ -4,6 +4,7 @@
  *	report TARGET FILE    a report of the witness for the TARGETINFO in a file
  *	quote FILE            have a report of the witness quoted; write the quote
  *	load SECONDS THREADS  the same over and over; says how often, and fails at the first wrong answer
+ *	load FILE THREADS     the same, as long as FILE is there
  *	hold COMMAND...    connect, run COMMAND, and ask for a quote on that connection
  *	launch FILE           have an enclave file made by the broker, and call it if it is the witness
  *	token HEX HEX         a launch token for MRENCLAVE, MRSIGNER
@@ -150,6 +151,7 @@ static int cmd_report(const char *target, const char *file)
 
 struct load {
 	struct bawn_enclave *en;
+	const char *file;
 	uint64_t until;
 	_Atomic uint64_t quotes, refused;
 };
@@ -159,7 +161,7 @@ static void *load_thread(void *arg)
 	struct load *l = arg;
 	struct bawn_client *c = client();
 
-	while (clock_ns() < l->until) {
+	while (l->file ? access(l->file, F_OK) == 0 : clock_ns() < l->until) {
 		struct bawn_error e = { 0 };
 		uint8_t *quote = NULL;
 		size_t n;
@@ -177,9 +179,10 @@ static void *load_thread(void *arg)
 	return NULL;
 }
 
-static int cmd_load(double seconds, int threads)
+static int cmd_load(const char *how_long, int threads)
 {
-	struct load l = { .en = witness(), .until = clock_ns() + (uint64_t)(seconds * 1e9) };
+	struct load l = { .en = witness(), .file = strchr(how_long, '/') ? how_long : NULL,
+			  .until = clock_ns() + (uint64_t)(atof(how_long) * 1e9) };
 	pthread_t t[64];
 
 	if (threads < 1 || threads > 64)
@@ -265,13 +268,13 @@ int main(int argc, char **argv)
 	if (argc == 4 && strcmp(argv[1], "report") == 0)
 		return cmd_report(argv[2], argv[3]);
 	if (argc == 4 && strcmp(argv[1], "load") == 0)
-		return cmd_load(atof(argv[2]), atoi(argv[3]));
+		return cmd_load(argv[2], atoi(argv[3]));
 	if (argc > 2 && strcmp(argv[1], "hold") == 0)
 		return cmd_hold(argv + 2);
 	if (argc == 3 && strcmp(argv[1], "launch") == 0)
 		return cmd_launch(argv[2]);
 	if (argc == 4 && strcmp(argv[1], "token") == 0)
 		return cmd_token(argv[2], argv[3]);
-	fputs("client_prog report TARGET FILE | quote FILE | load SECONDS THREADS | hold COMMAND... | launch FILE | token HEX HEX\n", stderr);
+	fputs("client_prog report TARGET FILE | quote FILE | load SECONDS|FILE THREADS | hold COMMAND... | launch FILE | token HEX HEX\n", stderr);
 	return 64;
 }
