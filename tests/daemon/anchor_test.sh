@@ -41,6 +41,7 @@ told() {
 	ok "the record is on disk" settled
 	daemon_stop
 	starts "started again, it goes on with what there is"
+	ok "the vault has heard of the log's end" until_ok "$bawn" daemon audit head --service
 	"$bawn" daemon audit verify --dir "$tmp/audit" --anchor "$("$bawn" daemon audit head --service)" >"$tmp/verified"
 	is $? "${4-0}" "... which verifies, or does not, as it is"
 }

@@ -82,6 +82,7 @@ list "$tmp/any" --list-version 4 --any
 "$bawn" sign --p256 --new-key "$tmp/key.pem" >/dev/null
 "$bawn" launch whitelist create --root-key "$tmp/key.pem" --list-version 5 --any -o "$tmp/foreign"
 is "$(aesm register "$tmp/own")" 3 "an older list is refused"
+ok "... on record" until_ok "$bawn" daemon audit search --dir "$tmp/audit" event=policy operation=administer protocol=aesm answer=bad-input uid="$uid"
 is "$(aesm register "$tmp/foreign")" 3 "so is one by another root"
 head -c 100 "$tmp/any" >"$tmp/short"
 is "$(aesm register "$tmp/short")" 3 "half a list"
