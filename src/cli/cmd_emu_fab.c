@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 /* ---- what verbs share ---- */
@@ -409,6 +410,8 @@ static int run_publish(struct cli *c)
 
 	if (rc)
 		return rc;
+	if (cli_value(c, "output"))
+		umask(022); /* it is for others to read, and its directories are made as they come */
 	if (fab_publish(f, &dates, cli_value(c, "output"), &e))
 		rc = cli_fail(c, NULL, &e);
 	else if (cli_flag(c, "json"))

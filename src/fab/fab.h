@@ -253,7 +253,8 @@ void fab_set_qe(struct fab *f, const struct isa_sigstruct *s, int64_t date);
 /*
  * Sign TCB info, QE identity and both lists, standard and early, and put them
  * into a store of collateral (attest_dir_write): the fab's own folder
- * "collateral", or `store`.
+ * "collateral", or `store`, which then has the root's and the platforms'
+ * certificates too, so that it is complete without the fab.
  */
 int fab_publish(struct fab *f, const struct fab_dates *dates, const char *store,
 		struct bawn_error *e);

@@ -1,8 +1,13 @@
 /* Collateral: what the fab says, signed, in the formats of a PCS. */
 #include "fab/internal.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* ---- TCB info and QE identity ---- */
 
@@ -213,6 +218,58 @@ static int make_set(const struct fab *f, bool early, const struct fab_dates *d, 
 	return rc;
 }
 
+/* One of the fab's own files, for everybody to read. */
+static int copy_public(const struct fab *f, const char *store, const char *name, struct bawn_error *e)
+{
+	char from[sizeof(f->dir) + 300], to[PATH_MAX];
+	uint8_t *p;
+	size_t n;
+	int rc;
+
+	snprintf(from, sizeof(from), "%s/%s", f->dir, name);
+	if (snprintf(to, sizeof(to), "%s/%s", store, name) >= (int)sizeof(to))
+		return err_set(e, BAWN_ERR_USAGE, "the directory's name is too long");
+	rc = io_read_file(from, 65536, &p, &n, e);
+	if (rc)
+		return rc;
+	rc = io_write_file(to, p, n, 0644, e);
+	free(p);
+	return rc;
+}
+
+/*
+ * The root, and the platforms' certificates: with the collateral all that a
+ * service needs of the fab (collateral = directory, in bawnd.conf(5)), and
+ * nothing that is secret.
+ */
+static int copy_certificates(const struct fab *f, const char *store, struct bawn_error *e)
+{
+	char dir[sizeof(f->dir) + sizeof("/" FAB_PCK_FOLDER)], name[300];
+	int rc = copy_public(f, store, fab_authority_file(FAB_ROOT), e);
+	const struct dirent *x;
+	char to[PATH_MAX];
+	DIR *d;
+
+	if (rc)
+		return rc;
+	if (snprintf(to, sizeof(to), "%s/" FAB_PCK_FOLDER, store) >= (int)sizeof(to))
+		return err_set(e, BAWN_ERR_USAGE, "the directory's name is too long");
+	if ((mkdir(to, 0755) && errno != EEXIST) || chmod(to, 0755))
+		return err_sys(e, "%s", to);
+	snprintf(dir, sizeof(dir), "%s/" FAB_PCK_FOLDER, f->dir);
+	d = opendir(dir);
+	if (!d)
+		return err_sys(e, "%s", dir);
+	while (rc == 0 && (x = readdir(d))) {
+		if (x->d_name[0] == '.')
+			continue;
+		snprintf(name, sizeof(name), FAB_PCK_FOLDER "/%s", x->d_name);
+		rc = copy_public(f, store, name, e);
+	}
+	closedir(d);
+	return rc;
+}
+
 int fab_publish(struct fab *f, const struct fab_dates *dates, const char *store,
 		struct bawn_error *e)
 {
@@ -235,5 +292,5 @@ int fab_publish(struct fab *f, const struct fab_dates *dates, const char *store,
 			rc = attest_dir_write(store ? store : own, &k, &set, e);
 		attest_bundle_free(&set);
 	}
-	return rc;
+	return rc == 0 && store ? copy_certificates(f, store, e) : rc;
 }

@@ -178,10 +178,25 @@ ok "metrics: no quotes" says 'quotes_possible 0'
 ok "... so it is not all well" says 'up 0'
 daemon_stop
 
+# ---- what a fab publishes is all that there need be ----
+
+(umask 077 && "$bawn" emu fab publish --fab "$tmp/fab" -o "$tmp/published") >/dev/null
+chmod 700 "$tmp/fab"
+rm -rf "$tmp/state" "$tmp/audit"
+sed -i "s|^collateral = .*|collateral = directory $tmp/published|; 1i root-file = $tmp/published/root_ca.pem" "$tmp/bawnd.conf"
+good "what is published is enough"
+starts "from what a fab published"
+ok "a quote" "$ask" quote "$tmp/quote"
+ok "which verifies by it" "$bawn" verify --collateral "$tmp/published" --root "$tmp/published/root_ca.pem" --profile emulated \
+	--allow-emulated "$tmp/quote"
+is "$(find "$tmp/published" ! -name .lock ! -perm -004 -o -name '*key*' -o -name 'fab*.json')" "" "and nothing in it is secret"
+daemon_stop
+rm -rf "$tmp/state"
+
 mv "$BAWN_PLATFORM/platform" "$tmp/platform-file"
 : >"$tmp/log"
 WAIT=serving starts "without its platform"
-ok "status says so" until_status 'degraded: no quotes can be made: .*holds no platform'
+ok "status says so" until_status 'degraded: .*holds no platform'
 like "$("$bawn" daemon status)" 'CPUSVN +-, PCE SVN -, QE SVN -' "what it is is not known"
 mv "$tmp/platform-file" "$BAWN_PLATFORM/platform"
 daemon_stop
