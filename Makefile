@@ -233,6 +233,8 @@ $(BUILD)/bawn.pc: tools/bawn.pc.in VERSION FORCE
 
 MAN_PAGES := $(wildcard man/*.[1-8])
 # FILE:TARGET, in the order of installing; links are made afterwards.
+# What manual pages refer to, and the examples.
+DOCUMENTS = $(sort $(wildcard doc/*.md examples/*.c examples/*/*))
 INSTALLED = $(CLI):$(BINDIR)/bawn include/bawn.h:$(INCDIR)/bawn.h $(STATIC):$(LIBDIR)/libbawn.a \
 	$(SHARED):$(LIBDIR)/$(notdir $(SHARED)) $(PRELOAD):$(LIBDIR)/bawn/$(notdir $(PRELOAD)) \
 	$(BUILD)/bawn.pc:$(LIBDIR)/pkgconfig/bawn.pc \
@@ -240,6 +242,7 @@ INSTALLED = $(CLI):$(BINDIR)/bawn include/bawn.h:$(INCDIR)/bawn.h $(STATIC):$(LI
 	$(BUILD)/completion/_bawn:$(DATADIR)/zsh/site-functions/_bawn \
 	$(BUILD)/completion/bawn.fish:$(DATADIR)/fish/vendor_completions.d/bawn.fish \
 	$(foreach m,$(MAN_PAGES),$(m):$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m))) \
+	$(foreach d,$(DOCUMENTS),$(d):$(DATADIR)/doc/bawn/$(d:doc/%=%)) \
 	tools/bawn.gdb:$(DATADIR)/bawn/bawn.gdb $(KIT_INSTALLED)
 # bawnd, and what starts it.
 SERVICE_FILES = $(BUILD)/service/bawnd.service $(BUILD)/service/bawnd.openrc

@@ -267,6 +267,8 @@ struct image;
 #define STREAM_MAX (UINT64_C(256) << 20)
 #define LOADED_MAX ((CONF_ENCLAVES + 1) * STREAM_MAX) /* bytes of all of it, white lists included */
 int stream_write(int fd, enum conf_enclave which, const struct image *im, struct bawn_error *e);
+/* False: it is not in there. */
+bool stream_has(int fd, enum conf_enclave which);
 /* BAWN_ERR_NOT_FOUND if it is not in there. */
 int stream_read(int fd, enum conf_enclave which, struct image **out, struct bawn_error *e);
 /* The SIGSTRUCT and attributes alone. */

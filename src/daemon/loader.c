@@ -169,12 +169,13 @@ static int send_enclaves(const struct config *c, struct bawn_error *e)
 		off_t before = lseek(fd, 0, SEEK_END);
 
 		if (!is_file(FD_LOADER_ENCLAVE + i)) {
-			log_msg(LOG_INFO, "no %s enclave is there", enclave_names[i]);
+			log_msg(LOG_INFO, "no %s enclave is there: %s", enclave_names[i],
+				c->enclave[i][0] ? c->enclave[i] : "none is configured");
 			continue;
 		}
 		if (load_enclave(fd, (enum conf_enclave)i, &why) == 0)
 			continue;
-		log_msg(LOG_ERROR, "the %s enclave cannot be used: %s", enclave_names[i], why.msg);
+		log_msg(LOG_ERROR, "the %s enclave, %s, cannot be used: %s", enclave_names[i], c->enclave[i], why.msg);
 		if (ftruncate(fd, before))
 			return err_sys(e, "ftruncate");
 	}

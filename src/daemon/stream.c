@@ -97,6 +97,14 @@ static int find(int fd, unsigned which, struct head *h, off_t *at, struct bawn_e
 	return 0;
 }
 
+bool stream_has(int fd, enum conf_enclave which)
+{
+	struct head h;
+	off_t at;
+
+	return find(fd, which, &h, &at, NULL) != BAWN_ERR_NOT_FOUND;
+}
+
 int stream_identity(int fd, enum conf_enclave which, struct isa_sigstruct *s,
 		    struct isa_attributes *attributes, struct bawn_error *e)
 {

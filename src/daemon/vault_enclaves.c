@@ -66,6 +66,16 @@ static int may_run(struct vault *v, const struct image *im, struct bawn_error *e
 	return r;
 }
 
+/* What the loader did not bring; it has said why. */
+static int missing(const struct vault *v, enum conf_enclave which, int r, struct bawn_error *e)
+{
+	static const char *const names[CONF_ENCLAVES] = { "launch-enclave", "provision-enclave", "quote-enclave" };
+	const char *path = v->config->enclave[which];
+
+	return err_set(e, r, path[0] ? "%s = %s: no enclave that can be used is there" :
+		       "%s = %s: there is none in bawnd.conf", names[which], path);
+}
+
 static int load(void *arg, enum ae_enclave which, const struct isa_einittoken *token,
 		struct bawn_enclave **out, struct bawn_error *e)
 {
@@ -74,7 +84,8 @@ static int load(void *arg, enum ae_enclave which, const struct isa_einittoken *t
 	struct image *im = NULL;
 	struct dev *dev = NULL;
 	uint64_t started = clock_ns();
-	int r = stream_read(v->enclaves, conf_of(which), &im, e);
+	int r = stream_has(v->enclaves, conf_of(which)) ? stream_read(v->enclaves, conf_of(which), &im, e)
+							 : missing(v, conf_of(which), BAWN_ERR_NOT_FOUND, e);
 
 	*out = NULL;
 	if (r == BAWN_ERR_FORMAT)
@@ -100,7 +111,9 @@ static int identify(void *arg, enum ae_enclave which, struct ae_identity *out,
 	struct vault *v = arg;
 	struct isa_sigstruct s;
 	struct dev *dev = NULL;
-	int r = stream_identity(v->enclaves, conf_of(which), &s, &out->attributes, e);
+	int r = stream_has(v->enclaves, conf_of(which))
+			? stream_identity(v->enclaves, conf_of(which), &s, &out->attributes, e)
+			: missing(v, conf_of(which), BAWN_ERR_NOT_FOUND, e);
 
 	if (r == 0)
 		r = open_device(v, &dev, e);

@@ -178,6 +178,13 @@ ok "metrics: no quotes" says 'quotes_possible 0'
 ok "... so it is not all well" says 'up 0'
 daemon_stop
 
+sed -i "s|^\(quote-enclave\) = .*|\1 = $tmp/not-here|" "$tmp/bawnd.conf"
+WAIT=serving starts "without its quoting enclave"
+ok "status names the file" until_status "degraded: no quotes can be made: quote-enclave = $tmp/not-here: no enclave"
+like "$(cat "$tmp/log")" "no quote enclave is there: $tmp/not-here" "so does the log"
+daemon_stop
+sed -i "s|^\(quote-enclave\) = .*|\1 = $PWD/$BUILD/enclaves/quote.signed.so|" "$tmp/bawnd.conf"
+
 # ---- what a fab publishes is all that there need be ----
 
 (umask 077 && "$bawn" emu fab publish --fab "$tmp/fab" -o "$tmp/published") >/dev/null
