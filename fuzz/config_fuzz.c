@@ -50,7 +50,7 @@ static void hold(const struct config *c)
 	for (int i = 0; i < PROCS; i++)
 		if (c->user[i].ngroups > CONF_GROUPS)
 			abort();
-	if (c->magic != CONF_MAGIC || c->workers > 8 || c->connections > 16384 || !c->connections_per_uid ||
+	if (c->magic != CONF_MAGIC || c->workers > 8 || c->connections > 16384 || c->connections_per_uid > 16384 ||
 	    !c->request_seconds || !c->metrics_seconds || !c->audit_files || c->audit_bytes < 4096 || c->log > LOG_DEBUG ||
 	    c->source > SOURCE_PCCS || (c->source != SOURCE_NONE && c->source != SOURCE_PCS && !c->url[0]))
 		abort();

@@ -367,7 +367,6 @@ int config_default(struct config *c, struct bawn_error *e)
 		.source = SOURCE_NONE,
 		.renew_days = 30,
 		.connections = 1024,
-		.connections_per_uid = 256,
 		.request_seconds = 15,
 		.idle_seconds = 300,
 		.metrics_seconds = 15,
@@ -465,9 +464,12 @@ static int read_ppid_key(struct config *c, struct bawn_error *e)
 	return r;
 }
 
-/* Where everybody may connect, nobody gains by seeming to have come by there. */
-static void settle_networks(struct config *c)
+/* Defaults that hang on other settings. */
+static void settle(struct config *c)
 {
+	if (!c->connections_per_uid)
+		c->connections_per_uid = c->connections < 256 ? c->connections : 256;
+	/* Where everybody may connect, nobody gains by seeming to have come by there. */
 	for (uint32_t i = 0; i < c->nsockets; i++) {
 		struct conf_socket *s = &c->sockets[i];
 
@@ -499,7 +501,7 @@ int config_load(struct config *c, const char *path, struct bawn_error *e)
 	else
 		r = 0;
 	free(text);
-	settle_networks(c);
+	settle(c);
 	if (r == 0)
 		r = read_ppid_key(c, e);
 	c->emulated = strcmp(c->device, "emulated") == 0 || cpu_engine_is_injected();

@@ -65,7 +65,7 @@ ok "past the certificate's end: status tells" until_status 'degraded: the certif
 like "$("$bawn" daemon provision)" 'provisioning: expired' "... and the state of provisioning"
 ok "a revocation" "$bawn" daemon revoke collateral uid=4000001
 ok "quotes are issued all the same: a verifier decides" "$ask" quote "$tmp/late"
-is "$(grep -c 'vault: the certificate has expired' "$tmp/log")" 1 "... and the log warns once"
+is "$(logs 'vault: the certificate has expired'; grep -c 'vault: the certificate has expired' "$tmp/log")" 1 "... and the log warns once"
 then=$(date -u -d '+8 years' +%Y-%m-%dT%H:%M:%SZ)
 exits 5 "... which nobody accepts who has that time" verify --at "$then" "$tmp/late"
 set_clock 0

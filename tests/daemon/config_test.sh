@@ -170,7 +170,7 @@ rm -f "$tmp/state/vault/provisioning" "$run/bawnd.prom"
 : >"$tmp/log"
 WAIT=serving starts "without a source of certificates"
 ok "status says that there are no quotes, and why" until_status 'degraded: no quotes can be made: .*"collateral =" in bawnd.conf'
-is "$(grep -c 'no quotes can be made' "$tmp/log")" 1 "the log, once"
+is "$(logs 'no quotes can be made'; grep -c 'no quotes can be made' "$tmp/log")" 1 "the log, once"
 is "$(json fmspc)" None "what is not known is null"
 like "$("$bawn" daemon status)" 'FMSPC +-, TCB -' "... or a dash"
 like "$("$bawn" daemon provision)" 'FMSPC +-' "... of the provisioning too"
@@ -181,7 +181,7 @@ daemon_stop
 sed -i "s|^\(quote-enclave\) = .*|\1 = $tmp/not-here|" "$tmp/bawnd.conf"
 WAIT=serving starts "without its quoting enclave"
 ok "status names the file" until_status "degraded: no quotes can be made: quote-enclave = $tmp/not-here: no enclave"
-like "$(cat "$tmp/log")" "no quote enclave is there: $tmp/not-here" "so does the log"
+ok "so does the log" logs "no quote enclave is there: $tmp/not-here"
 daemon_stop
 sed -i "s|^\(quote-enclave\) = .*|\1 = $PWD/$BUILD/enclaves/quote.signed.so|" "$tmp/bawnd.conf"
 

@@ -120,6 +120,8 @@ until_ok() {
 	done
 	return 1
 }
+# logs REGEX: the service's log tells within ten seconds: the parent may take a while to read it.
+logs() { until_ok grep -Eq -- "$1" "$tmp/log"; }
 daemon_stop() {
 	kill "$daemon" 2>/dev/null
 	wait "$daemon"

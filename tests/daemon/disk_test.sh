@@ -18,14 +18,14 @@ daemon_stop
 damage provisioning
 starts "with damaged provisioning state it starts anew"
 ok "and has a quote" "$ask" quote "$tmp/quote"
-like "$(cat "$tmp/log")" 'provisioning starts anew' "... and says so"
+ok "... and says so" logs 'provisioning starts anew'
 daemon_stop
 damage grants
 WAIT=answering starts "with damaged revocations it starts"
 exits 3 "... and refuses everything" "$ask" quote "$tmp/none"
 exits 1 "... its administrators too" "$bawn" daemon status
 like "$out" 'can ?not be read' "... and says why"
-like "$(cat "$tmp/log")" 'everything is refused' "so does the log"
+ok "so does the log" logs 'everything is refused'
 daemon_stop
 rm -f "$tmp/state/vault/grants"
 starts "without them it starts"
@@ -107,7 +107,7 @@ mount -o remount,bind,ro "$tmp/disk"
 : >"$tmp/log"
 timeout 20 "$BUILD/bawnd" --config "$tmp/bawnd.conf" --foreground >"$tmp/log" 2>&1 </dev/null
 ok "on a disk that cannot be written it does not start" test $? != 0
-like "$(cat "$tmp/log")" 'Read-only file system' "... and says why"
+ok "... and says why" logs 'Read-only file system'
 mount -o remount,bind,rw "$tmp/disk"
 starts "it starts again when it can"
 exits 3 "the revocation is what it was" "$ask" quote "$tmp/none"

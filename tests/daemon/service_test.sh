@@ -37,7 +37,7 @@ daemon_allow_all
 # ---- service ----
 
 starts "it starts and is provisioned"
-like "$(cat "$tmp/log")" 'EMULATED' "the log says that the platform is emulated"
+ok "the log says that the platform is emulated" logs 'EMULATED'
 until_status 'TCB UpToDate' >/dev/null # told by the collateral, which comes after the certificate
 s=$("$bawn" daemon status)
 like "$s" 'ready' "status: ready"

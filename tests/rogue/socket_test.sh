@@ -59,7 +59,7 @@ is "$out" "answered" "who comes by it is answered"
 attack forged
 is "$out" "sent
 no answer" "who comes by another of that name is not, though the gate says so"
-ok "the log tells of it" grep -q 'has the name of \[socket admin\] and is another' "$tmp/log"
+ok "the log tells of it" logs 'has the name of \[socket admin\] and is another'
 attack honest
 is "$out" "answered" "... and nobody else is hurt"
 ok "by the others there are quotes" "$ask" quote "$tmp/quote"
@@ -71,7 +71,7 @@ if root && unshare --net true 2>/dev/null; then
 	ok "from another network, by a socket for everybody" elsewhere "$BAWN_SOCKET"
 	elsewhere "$admin"
 	ok "... not by one that is not" test $? != 0
-	ok "... and the log says what would let it in" grep -q 'networks = any' "$tmp/log"
+	ok "... and the log says what would let it in" logs 'networks = any'
 	daemon_stop
 	with_admin "networks = any"
 	starts "where the owner says so"
@@ -108,7 +108,7 @@ with_admin
 : >"$tmp/log"
 BAWND=$tmp/bawnd
 starts "where the kernel does not tell"
-is "$(grep -c 'the name has to do' "$tmp/log")" 1 "it is said once"
+is "$(logs 'the name has to do'; grep -c 'the name has to do' "$tmp/log")" 1 "it is said once"
 attack honest
 is "$out" "answered" "sockets are told by their names"
 attack forged
