@@ -33,8 +33,12 @@ exits 3 "and not without saying that emulation is acceptable" verify "$tmp/quote
 exits 0 "an enclave by the broker: its descriptor is mapped, entered and called" driver "$ask" launch "$witness"
 like "$out" 'launched, entered, called' "... as it says"
 is "$("$bawn" daemon status --json | sed -n 's/.*"launches": \([0-9]*\).*/\1/p')" 1 "and counted"
-for _ in 1 2 3 4; do driver "$ask" launch "$witness" >"$tmp/launched.$_" 2>&1 & done
-wait $(jobs -p | grep -vx "$daemon")
+launching=()
+for i in 1 2 3 4; do
+	driver "$ask" launch "$witness" >"$tmp/launched.$i" 2>&1 &
+	launching+=($!)
+done
+wait "${launching[@]}"
 is "$(cat "$tmp"/launched.* | sort | uniq -c | tr -s ' ')" " 4 launched, entered, called" "four at once"
 ok "one for a client that has the emulated CPU itself" "$ask" launch "$witness"
 exits 3 "PROVISION_KEY is not handed over" driver "$ask" launch "$BUILD/enclaves/witness-provision.signed.so"

@@ -103,7 +103,8 @@ s = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 print(s.server_address[1], flush=True)
 s.serve_forever()
 E2
-: >"$tmp/port" >"$tmp/asked"
+: >"$tmp/port"
+: >"$tmp/asked"
 python3 "$tmp/server.py" "$tmp/asked" "$tmp/go" >"$tmp/port" &
 mute=$!
 for _ in $(seq 100); do [ -s "$tmp/port" ] && break; sleep 0.1; done

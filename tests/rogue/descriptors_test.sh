@@ -45,7 +45,7 @@ exits 1 "enclaves that are cut short give no quote" "$ask" quote "$tmp/none"
 like "$out" 'no enclave that can be used is there' "... and it says so"
 daemon_policy "[native]" "allow status,provision,quote uid=$uid" "allow administer uid=$uid" "[aesm]"
 ok "an honest loader" "$bawn" daemon reload
-WAIT= daemon_wait
+WAIT='' daemon_wait
 ok "... and there are quotes" "$ask" quote "$tmp/quote"
 is "$(role vault)" "$vault" "the vault lives"
 kill -9 "$vault"
