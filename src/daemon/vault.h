@@ -23,6 +23,7 @@
 #define LAUNCHES_MAX 32 /* those that wait for their turn, and likewise */
 #define CHAIN_MAX 16384u /* bytes of a PCK certificate's chain */
 #define SECOND_NS UINT64_C(1000000000)
+#define COURIER_NS (120 * SECOND_NS) /* its answer, retries included; then it is taken for lost */
 
 /* ======================= clients ======================= */
 

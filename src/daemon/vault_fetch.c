@@ -7,8 +7,6 @@
 
 #include <string.h>
 
-#define OVERDUE (120 * SECOND_NS)
-
 static bool same(const struct wire_collateral *a, const struct wire_collateral *b)
 {
 	return a->tee == b->tee && a->early == b->early && memcmp(a->fmspc, b->fmspc, sizeof(a->fmspc)) == 0 &&
@@ -85,7 +83,7 @@ void collateral_courier(struct vault *v)
 void collateral_tick(struct vault *v)
 {
 	pthread_mutex_lock(&v->lock);
-	if (v->asking && clock_ns() - v->asking_since > OVERDUE)
+	if (v->asking && clock_ns() - v->asking_since > COURIER_NS)
 		again(v);
 	else
 		collateral_next(v);

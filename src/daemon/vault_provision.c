@@ -14,7 +14,6 @@
 #define STATE_FILE "provisioning"
 #define STATE_VERSION 1u
 #define STATE_RESERVE (64u << 10) /* kept allocated for the next version */
-#define ANSWER_NS (120 * SECOND_NS) /* the courier's retries included */
 #define DAY UINT64_C(86400)
 #define BUNDLE_MAX (4u << 20) /* bytes of a platform's collateral: attest.h has what a part may have */
 #define FIRST_WAIT 5u
@@ -317,7 +316,7 @@ static void ask_collateral(struct vault *v)
 
 static bool overdue(enum fetch_state *s, uint64_t since)
 {
-	if (*s != FETCH_ASKED || clock_ns() - since < ANSWER_NS)
+	if (*s != FETCH_ASKED || clock_ns() - since < COURIER_NS)
 		return false;
 	*s = FETCH_IDLE;
 	return true;

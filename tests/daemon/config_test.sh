@@ -14,8 +14,17 @@ refused() { # NAME REGEX: it is not, neither checked nor started, and the reason
 	exits 78 "... nor started" timeout 20 "$bawnd" --config "$tmp/bawnd.conf" --foreground
 }
 
+# ---- the command line ----
+
+exits 64 "an unknown option" "$bawnd" --frobnicate
+exits 64 "an operand" "$bawnd" file
+ok "help" "$bawnd" --help
+ok "version" "$bawnd" --version
+exits 78 "no such file" "$bawnd" --config "$tmp/none" --check-config
+
 # ---- values ----
 
+good "a good configuration is said to be so"
 bad() { # REGEX LINE: this line in front is refused with that text
 	{ echo "$2"; cat "$tmp/bawnd.conf"; } >"$tmp/bad.conf"
 	exits 78 "$2" "$bawnd" --config "$tmp/bad.conf" --check-config
@@ -29,7 +38,17 @@ bad 'debug-enclaves: yes or no, not "maybe"' "debug-enclaves = maybe"
 bad 'state: a path from the root is needed, not here' "state = here"
 bad 'device: auto, kernel, isgx or emulated' "device = quantum"
 bad 'collateral: pccs from where' "collateral = pccs"
+bad "" "colour = green"
+bad "" "device"
+bad "" "[socket]"
+bad "" "workers = 9"
+bad "" "workers = many"
+bad "" "epc-total = 12X"
 bad 'gate-user: there is no user no-such-user-here' "gate-user = no-such-user-here"
+daemon_policy "[native]" "allow everything"
+exits 78 "a policy that is wrong" check
+like "$out" 'line 2' "... and the line is told"
+daemon_allow_all
 { cat "$tmp/bawnd.conf"; echo "mode = 9"; } >"$tmp/bad.conf"
 exits 78 "a mode twice in a section" "$bawnd" --config "$tmp/bad.conf" --check-config
 n=$(grep -c '' "$tmp/bad.conf")

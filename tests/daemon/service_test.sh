@@ -1,38 +1,9 @@
-# bawnd from start to stop: configuration, provisioning, quotes, authority, reload.
+# bawnd from start to stop: provisioning, quotes, authority, reload.
 # no-asan: the roles' tables of system calls do not have the sanitizer's
 . tests/tap.sh
 . tests/daemon/daemon.sh
 daemon_setup
-
-# ---- configuration ----
-
 bawnd=$BUILD/bawnd
-ok "a good configuration is said to be so" "$bawnd" --config "$tmp/bawnd.conf" --check-config
-exits 64 "an unknown option" "$bawnd" --frobnicate
-exits 64 "an operand" "$bawnd" file
-ok "help" "$bawnd" --help
-ok "version" "$bawnd" --version
-exits 78 "no such file" "$bawnd" --config "$tmp/none" --check-config
-bad() { # NAME LINE
-	{ echo "$2"; cat "$tmp/bawnd.conf"; } >"$tmp/bad.conf"
-	exits 78 "$1" "$bawnd" --config "$tmp/bad.conf" --check-config
-	like "$out" 'bad.conf, line 1: ' "... and the line is told"
-}
-bad "an unknown setting" "colour = green"
-bad "no setting at all" "device"
-bad "a device that there is not" "device = quantum"
-bad "a number out of range" "workers = 9"
-bad "no number" "workers = many"
-bad "no size" "epc-total = 12X"
-bad "a relative path" "state = here"
-bad "no yes or no" "debug-enclaves = maybe"
-bad "a user that there is not" "gate-user = no-such-user-here"
-bad "collateral from nowhere" "collateral = pccs"
-bad "a section that is none" "[socket]"
-daemon_policy "[native]" "allow everything"
-exits 78 "a policy that is wrong" "$bawnd" --config "$tmp/bawnd.conf" --check-config
-like "$out" 'line 2' "... and the line is told"
-daemon_allow_all
 
 # ---- service ----
 

@@ -1,11 +1,7 @@
 # A courier and a loader in the wrong hands (courier.c): what they hand over is
 # looked at before anything is read from it, and hurts nobody.
 # no-asan: the roles' tables of system calls do not have the sanitizer's
-. tests/tap.sh
-BAWND=$BUILD/tests/rogue/bawnd
-. tests/daemon/daemon.sh
-[ -x "$BAWND" ] || skip_all "no such build of bawnd"
-daemon_setup
+. tests/rogue/rogue.sh
 daemon_policy "[native]" "allow status,provision,quote uid=$uid" "allow administer uid=$uid" "[aesm]"
 starts "it starts, with everybody honest yet"
 ok "a quote" "$ask" quote "$tmp/quote"

@@ -1,12 +1,8 @@
 # A gate in the wrong hands (gate.c): it gets no file, device, process or network,
 # nobody's rights, and no answer that the policy refuses; and hurts nobody else.
 # no-asan: the roles' tables of system calls do not have the sanitizer's
-. tests/tap.sh
-BAWND=$BUILD/tests/rogue/bawnd
-. tests/daemon/daemon.sh
-[ -x "$BAWND" ] || skip_all "no such build of bawnd"
+. tests/rogue/rogue.sh
 command -v python3 >/dev/null || skip_all "python3 is not here"
-daemon_setup
 daemon_policy "[native]" "allow status,provision uid=$uid" "allow quote uid=$uid" "allow administer uid=$uid" "[aesm]"
 starts "it starts, with a gate that obeys clients"
 

@@ -2,12 +2,8 @@
 # bound to: a gate in the wrong hands (gate.c) passes off what a local user
 # accepted on a socket of theirs that has the name of one of bawnd's.
 # no-asan: the roles' tables of system calls do not have the sanitizer's
-. tests/tap.sh
-BAWND=$BUILD/tests/rogue/bawnd
-. tests/daemon/daemon.sh
-[ -x "$BAWND" ] || skip_all "no such build of bawnd"
+. tests/rogue/rogue.sh
 command -v python3 >/dev/null || skip_all "python3 is not here"
-daemon_setup
 admin=$run/admin.sock
 daemon_policy "[native]" "allow status,quote,administer uid=$uid" "[admin]" "allow status,quote uid=$uid" "[aesm]"
 with_admin() { # [LINE...]: the configuration, with another socket, which these lines are about
