@@ -1,4 +1,5 @@
 /* bawn launch: tokens and white lists, where launch control is locked to a launch enclave. */
+#include "attest/attest.h"
 #include "attester/attester.h"
 #include "cli/show.h"
 #include "image/image.h"
@@ -180,27 +181,76 @@ static const struct cli_command cmd_create = {
 enum { EXIT_DOES_NOT_HOLD = 3 };
 
 static const struct cli_option show_options[] = {
-	{ .name = "root", .value = "FILE", .help = "the root's public key, 128 digits: check the signatures" },
+	{ .name = "root", .value = "FILE", .help = "the root's key, PEM or 128 digits of the public one: check the signatures" },
 	CLI_OPT_JSON,
 	{ 0 }
 };
 
+/* SubjectPublicKeyInfo of P-256 has one form in DER (RFC 5480 section 2): this, then x and y. */
+static const uint8_t p256_head[27] = { 0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48,
+				       0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
+				       0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04 };
+
+/* Out of "PUBLIC KEY"; that the point is on the curve is for OpenSSL to say. */
+static int public_point(const uint8_t *pem, size_t n, uint8_t xy[64], struct bawn_error *e)
+{
+	struct cur text = cur_make(pem, n);
+	uint8_t der[sizeof(p256_head) + 64];
+	struct crypto_key *key = NULL;
+	size_t got = 0;
+	int rc = crypto_key_from_public_pem(&key, pem, n, e);
+
+	crypto_key_free(&key);
+	if (rc)
+		return rc;
+	if (attest_pem_next(&text, "PUBLIC KEY", der, sizeof(der), &got, NULL) != 1 || got != sizeof(der) ||
+	    memcmp(der, p256_head, sizeof(p256_head)) != 0)
+		return err_set(e, BAWN_ERR_UNSUPPORTED, "a public key, but not of P-256, its point uncompressed");
+	memcpy(xy, der + sizeof(p256_head), 64);
+	return 0;
+}
+
+/* Out of the private key, as `bawn sign --p256 --new-key` writes it. */
+static int private_point(const uint8_t *pem, size_t n, uint8_t xy[64], struct bawn_error *e)
+{
+	struct crypto_key *key = NULL;
+	uint8_t d[32];
+	int rc = crypto_key_from_pem(&key, pem, n, e);
+
+	if (rc == 0)
+		rc = crypto_key_p256(key, d, xy, e);
+	wipe(d, sizeof(d));
+	crypto_key_free(&key);
+	return rc;
+}
+
+static bool digits(const uint8_t *text, size_t n, uint8_t xy[64])
+{
+	while (n && (text[n - 1] == '\n' || text[n - 1] == '\r' || text[n - 1] == ' '))
+		n--;
+	return hex_decode((const char *)text, n, xy, 64);
+}
+
+/* The public point of a key in whatever form people have it. */
 static int read_root(struct cli *c, const char *path, uint8_t xy[64])
 {
+	struct bawn_error e = { 0 };
 	uint8_t *text;
-	size_t n, len;
-	int rc = read_whole(c, path, 4096, &text, &n);
+	size_t n;
+	int rc = read_whole(c, path, KEY_MAX, &text, &n);
 
 	if (rc)
 		return rc;
-	for (len = n; len && (text[len - 1] == '\n' || text[len - 1] == ' '); len--)
-		;
-	if (!hex_decode((const char *)text, len, xy, 64)) {
-		cli_warn(c, path, "not a P-256 key in 128 hexadecimal digits");
-		rc = CLI_FAILURE;
-	}
+	if (memmem(text, n, "PRIVATE KEY-----", 16))
+		rc = private_point(text, n, xy, &e);
+	else if (memmem(text, n, "PUBLIC KEY-----", 15))
+		rc = public_point(text, n, xy, &e);
+	else if (!digits(text, n, xy))
+		rc = err_set(&e, BAWN_ERR_FORMAT,
+			     "no P-256 key: neither PEM (public, or as `bawn sign --p256 --new-key` makes it) nor 128 digits");
+	wipe(text, n);
 	free(text);
-	return rc;
+	return rc ? cli_fail(c, path, &e) : 0;
 }
 
 static int show_list(struct cli *c, const uint8_t *file, size_t n)

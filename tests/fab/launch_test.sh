@@ -64,6 +64,28 @@ ok "a list by another root" "$bawn" launch whitelist create --root-key "$tmp/key
 	-o "$tmp/foreign" --json
 exits 3 "does not hold under ours" "$bawn" launch whitelist show --root "$root.pub" "$tmp/foreign"
 exits 0 "but under its own" "$bawn" launch whitelist show --root "$tmp/key.pub" "$tmp/foreign"
+exits 0 "or under that key as it was made" "$bawn" launch whitelist show --root "$tmp/key.pem" "$tmp/foreign"
+like "$out" "signatures +hold" "  which is told"
+openssl pkey -in "$tmp/key.pem" -pubout -out "$tmp/key.public" 2>/dev/null
+openssl ec -in "$tmp/key.pem" -out "$tmp/key.sec1" 2>/dev/null
+exits 0 "its public half in PEM" "$bawn" launch whitelist show --root "$tmp/key.public" "$tmp/foreign"
+exits 0 "the form that openssl ec writes" "$bawn" launch whitelist show --root "$tmp/key.sec1" "$tmp/foreign"
+exits 0 "digits from a system with other line ends" \
+	"$bawn" launch whitelist show --root <(sed 's/$/\r/' "$tmp/key.pub") "$tmp/foreign"
+exits 3 "ours in PEM is not its" "$bawn" launch whitelist show --root "$root.pem" "$tmp/foreign"
+openssl pkey -in "$root.pem" -pubout -out "$tmp/root.public" 2>/dev/null
+exits 3 "nor its public half" "$bawn" launch whitelist show --root "$tmp/root.public" "$tmp/foreign"
+exits 1 "a key that is not of P-256" "$bawn" launch whitelist show --root "$BUILD/keys/development.pem" "$tmp/foreign"
+like "$out" "development.pem: not a P-256 key" "  is told"
+openssl pkey -in "$BUILD/keys/development.pem" -pubout -out "$tmp/rsa.public" 2>/dev/null
+exits 1 "nor its public half" "$bawn" launch whitelist show --root "$tmp/rsa.public" "$tmp/foreign"
+like "$out" "rsa.public: a public key, but not of P-256" "  is told"
+# The last byte of y is one of the base64 characters before the end: the point leaves the curve.
+awk '{ l[NR] = $0 } END { if (sub(/A==$/, "Q==", l[NR-1]) == 0) sub(/.==$/, "A==", l[NR-1])
+	for (i = 1; i <= NR; i++) print l[i] }' "$tmp/key.public" >"$tmp/bent.public"
+exits 1 "a point that is not on the curve" "$bawn" launch whitelist show --root "$tmp/bent.public" "$tmp/foreign"
+exits 1 "a file that is no key" "$bawn" launch whitelist show --root VERSION "$tmp/foreign"
+like "$out" "VERSION: no P-256 key: neither PEM .* nor 128 digits" "  is told what would be"
 exits 1 "and is refused" "$bawn" launch token --white-list "$tmp/foreign" -o "$tmp/token" "$enclaves/witness.signed.so"
 like "$out" "LE_LIST_SIGNATURE" "  by the launch enclave"
 
