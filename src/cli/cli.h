@@ -118,6 +118,16 @@ const char *cli_output(const struct cli *c);
 /* Bytes to --output: CLI_OK, or CLI_FAILURE after saying so. Not to standard output if that has the JSON document. */
 int cli_deliver(struct cli *c, const void *p, size_t n);
 
+/* ---- a file that is not what was expected ---- */
+
+enum cli_kind { CLI_KIND_QUOTE, CLI_KIND_COLLATERAL, CLI_KIND_WHITE_LIST };
+/*
+ * Are these bytes, whole or not, of another kind than is wanted? Then *e says of
+ * which, what was wanted, and which command is for it. Else false; an error
+ * that *e has gets a remark if they are of no kind that is known.
+ */
+bool cli_foreign(const void *p, size_t n, enum cli_kind wanted, struct bawn_error *e);
+
 /* ---- the frame's own ---- */
 
 /* All subcommands, NULL-terminated. */

@@ -72,6 +72,18 @@ int collateral_keep(const char *store, const struct attest_key *k, const struct 
 	return rc ? rc : attest_dir_write(store, k, s, e);
 }
 
+/* ---- no collateral ---- */
+
+int collateral_nowhere(const struct cli *c)
+{
+	return cli_usage(c, "where is collateral kept? There is no home directory: give --collateral DIR");
+}
+
+void collateral_missing(const struct cli *c, const struct bawn_error *e)
+{
+	cli_warn(c, NULL, "%s; `bawn collateral fetch` or `import` keeps some, --collateral says where", e->msg);
+}
+
 /* ---- what fetch and import share ---- */
 
 struct keeper {
@@ -102,7 +114,7 @@ static int keeper_open(struct cli *c, struct keeper *k)
 		return cli_fail(c, cli_value(c, "root"), &e);
 	verify_store_path(c, k->store, sizeof(k->store));
 	if (!*k->store)
-		return cli_usage(c, "no directory to keep collateral in: give --collateral");
+		return collateral_nowhere(c);
 	if (cli_flag(c, "json")) {
 		k->json = cli_json(c);
 		json_open(k->json, NULL, '[');
@@ -408,7 +420,8 @@ static const struct cli_command cmd_show = {
 	.name = "show",
 	.summary = "what the collateral says",
 	.operands = "[DIR|FILE...]",
-	.details = "Nothing is verified: see `bawn collateral check`.",
+	.details = "FILE is a part of it by itself; `-` is standard input.\n"
+		   "Nothing is verified: see `bawn collateral check`.",
 	.options = show_options,
 	.max = CLI_ANY,
 	.run = collateral_show,

@@ -266,6 +266,7 @@ static int show_list(struct cli *c, const uint8_t *file, size_t n)
 	if (rc)
 		return rc;
 	if (ae_white_list_parse(file, n, &list, &e)) {
+		cli_foreign(file, n, CLI_KIND_WHITE_LIST, &e);
 		if (s.json) {
 			json_open(s.json, NULL, '{');
 			json_string(s.json, "error", e.msg);

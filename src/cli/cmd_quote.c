@@ -131,50 +131,57 @@ static int show_signature(const struct show *s, const struct attest_quote *q, st
 
 /* ---- quote show ---- */
 
-static int show_quote(struct cli *c, const uint8_t *p, size_t n)
+static int refuse(struct cli *c, const struct show *s, const struct bawn_error *e)
 {
-	struct show s = { .json = cli_flag(c, "json") ? cli_json(c) : NULL, .c = c };
-	struct bawn_error e = { 0 };
-	struct attest_quote q;
+	if (s->json) {
+		json_open(s->json, NULL, '{');
+		json_string(s->json, "error", e->msg);
+		json_close(s->json, '}');
+	}
+	return cli_fail(c, c->argv[0], e);
+}
 
-	if (attest_quote_parse(p, n, &q, &e)) {
-		cli_fail(c, c->argv[0], &e);
-		if (s.json) {
-			json_open(s.json, NULL, '{');
-			json_string(s.json, "error", e.msg);
-			json_close(s.json, '}');
-		}
-		return CLI_FAILURE;
+static int show_quote(struct show *s, const struct attest_quote *q, size_t given)
+{
+	struct bawn_error e = { 0 };
+
+	if (s->json)
+		json_open(s->json, NULL, '{');
+	show_header(s, q, given);
+	show_body(s, q);
+	if (show_signature(s, q, &e)) {
+		cli_fail(s->c, s->c->argv[0], &e);
+		s->failed = true;
 	}
-	if (s.json)
-		json_open(s.json, NULL, '{');
-	show_header(&s, &q, n);
-	show_body(&s, &q);
-	if (show_signature(&s, &q, &e)) {
-		cli_fail(c, c->argv[0], &e);
-		s.failed = true;
-	}
-	if (s.json)
-		json_close(s.json, '}');
+	if (s->json)
+		json_close(s->json, '}');
 	else
 		puts("Nothing of it was verified: `bawn verify` does that.");
-	return s.failed ? CLI_FAILURE : CLI_OK;
+	return s->failed ? CLI_FAILURE : CLI_OK;
 }
 
 static int run_show(struct cli *c)
 {
+	struct show s = { .json = cli_flag(c, "json") ? cli_json(c) : NULL, .c = c };
 	struct bawn_error e = { 0 };
-	uint8_t *text, *raw;
+	struct attest_quote q;
+	uint8_t *given, *raw = NULL;
 	size_t n, raw_n;
 	int rc;
 
-	if (io_read_file(c->argv[0], INPUT_MAX, &text, &n, &e))
-		return cli_fail(c, c->argv[0], &e);
-	rc = attest_input_decode(text, n, &raw, &raw_n, &e);
-	free(text);
+	rc = io_read_file(c->argv[0], INPUT_MAX, &given, &n, &e);
+	if (rc == BAWN_ERR_FORMAT) /* a directory, or too large for one */
+		err_context(&e, "no quote");
 	if (rc)
-		return cli_fail(c, c->argv[0], &e);
-	rc = show_quote(c, raw, raw_n);
+		return refuse(c, &s, &e);
+	rc = attest_input_decode(given, n, &raw, &raw_n, &e);
+	if (rc == 0) {
+		rc = attest_quote_parse(raw, raw_n, &q, &e);
+		if (rc)
+			cli_foreign(given, n, CLI_KIND_QUOTE, &e);
+	}
+	free(given);
+	rc = rc ? refuse(c, &s, &e) : show_quote(&s, &q, raw_n);
 	free(raw);
 	return rc;
 }

@@ -184,6 +184,9 @@ int collateral_check(struct cli *c)
 	bool fixed;
 	int rc = cli_number(c, "warn", 0, 3650, &days);
 
+	verify_store_path(c, store, sizeof(store));
+	if (rc == 0 && !c->argc && !*store)
+		rc = collateral_nowhere(c);
 	if (rc == 0)
 		rc = verify_time(c, &fixed, &k.time);
 	if (rc == 0)
@@ -193,13 +196,12 @@ int collateral_check(struct cli *c)
 		json_open(k.json, NULL, '[');
 	}
 	k.warn_seconds = (int64_t)days * 86400;
-	verify_store_path(c, store, sizeof(store));
 	for (unsigned i = 0; i < (c->argc ? c->argc : 1) && rc == 0; i++) {
 		struct bawn_error e = { 0 };
 		int failed = attest_dir_each(c->argc ? c->argv[i] : store, check_set, &k, &e);
 
 		if (failed == BAWN_ERR_NOT_FOUND) {
-			cli_warn(c, NULL, "%s", e.msg);
+			collateral_missing(c, &e);
 			worsen(&k, COLLATERAL_EXPIRED);
 		} else if (failed) {
 			rc = cli_fail(c, NULL, &e);

@@ -329,6 +329,7 @@ static int show_set(void *arg, const char *path, bool early, struct bawn_error *
 		if (!set.part[part].p || show_part(s, part, &set.part[part], &why) == 0)
 			continue;
 		s->failed = true;
+		cli_foreign(set.part[part].p, set.part[part].n, CLI_KIND_COLLATERAL, &why);
 		err_context(&why, "%s", attest_part_file(part));
 		cli_fail(s->c, path, &why);
 	}
@@ -338,42 +339,66 @@ static int show_set(void *arg, const char *path, bool early, struct bawn_error *
 	return 0;
 }
 
-/* A file by itself: whatever part of collateral it turns out to be. */
+/* Whatever part of collateral it turns out to be. */
+static int show_bytes(const struct show *s, const struct attest_file *f, struct bawn_error *e)
+{
+	struct attest_cert cert;
+
+	if (memmem(f->p, f->n, "\"tcbInfo\"", 9))
+		return show_tcb_info(s, f, e);
+	if (memmem(f->p, f->n, "\"enclaveIdentity\"", 17))
+		return show_qe_identity(s, f, e);
+	if (memmem(f->p, f->n, "BEGIN CERTIFICATE", 17) || attest_cert_parse(f->p, f->n, &cert, NULL) == 0)
+		return show_certificates(s, "certificates", cur_make(f->p, f->n), e);
+	return show_crl(s, "crl", f, e);
+}
+
+/* A file by itself. A quote is refused, though there are certificates in it. */
 static int show_file(const struct show *s, const char *path, struct bawn_error *e)
 {
 	struct attest_file f;
-	struct attest_cert cert;
 	int rc = io_read_file(path, 1u << 20, &f.p, &f.n, e);
 
-	if (rc)
-		return rc;
+	if (rc == BAWN_ERR_FORMAT) /* too large for any */
+		err_context(e, "no collateral");
 	if (s->json) {
 		json_open(s->json, NULL, '{');
 		json_string(s->json, "path", path);
-	} else {
-		printf("%s\n", path);
 	}
-	if (memmem(f.p, f.n, "\"tcbInfo\"", 9))
-		rc = show_tcb_info(s, &f, e);
-	else if (memmem(f.p, f.n, "\"enclaveIdentity\"", 17))
-		rc = show_qe_identity(s, &f, e);
-	else if (memmem(f.p, f.n, "BEGIN CERTIFICATE", 17) || attest_cert_parse(f.p, f.n, &cert, NULL) == 0)
-		rc = show_certificates(s, "certificates", cur_make(f.p, f.n), e);
-	else
-		rc = show_crl(s, "crl", &f, e);
-	if (s->json)
+	if (rc == 0 && cli_foreign(f.p, f.n, CLI_KIND_COLLATERAL, e)) {
+		rc = e->code;
+		free(f.p);
+	} else if (rc == 0) {
+		if (!s->json)
+			printf("%s\n", path);
+		rc = show_bytes(s, &f, e);
+		if (rc)
+			cli_foreign(f.p, f.n, CLI_KIND_COLLATERAL, e);
+		free(f.p);
+	}
+	if (s->json) {
+		if (rc)
+			json_string(s->json, "error", e->msg);
 		json_close(s->json, '}');
-	free(f.p);
+	}
 	return rc;
 }
 
 static int show_operand(struct show *s, const char *path, struct bawn_error *e)
 {
 	struct stat st;
+	int rc;
 
-	if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
+	if (strcmp(path, "-") == 0 || (stat(path, &st) == 0 && !S_ISDIR(st.st_mode)))
 		return show_file(s, path, e);
-	return attest_dir_each(path, show_set, s, e);
+	rc = attest_dir_each(path, show_set, s, e);
+	if (rc && s->json) {
+		json_open(s->json, NULL, '{');
+		json_string(s->json, "path", path);
+		json_string(s->json, "error", e->msg);
+		json_close(s->json, '}');
+	}
+	return rc;
 }
 
 int collateral_show(struct cli *c)
@@ -381,18 +406,22 @@ int collateral_show(struct cli *c)
 	struct show s = { .c = c };
 	char store[4096];
 
+	verify_store_path(c, store, sizeof(store));
+	if (!c->argc && !*store)
+		return collateral_nowhere(c);
 	if (cli_flag(c, "json")) {
 		s.json = cli_json(c);
 		json_open(s.json, NULL, '[');
 	}
-	verify_store_path(c, store, sizeof(store));
 	for (unsigned i = 0; i < (c->argc ? c->argc : 1); i++) {
 		struct bawn_error e = { 0 };
+		int rc = show_operand(&s, c->argc ? c->argv[i] : store, &e);
 
-		if (show_operand(&s, c->argc ? c->argv[i] : store, &e)) {
+		if (rc == BAWN_ERR_NOT_FOUND)
+			collateral_missing(c, &e);
+		else if (rc)
 			cli_fail(c, c->argc ? c->argv[i] : NULL, &e);
-			s.failed = true;
-		}
+		s.failed = s.failed || rc;
 	}
 	if (s.json)
 		json_close(s.json, ']');

@@ -83,13 +83,13 @@ void cli_warn(const struct cli *c, const char *subject, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* Is the subject named in a message, as "SUBJECT: ..." or "... SUBJECT/file: ..."? */
+/* Is the subject named in a message, as "SUBJECT: ...", "SUBJECT is ..." or "... SUBJECT/file: ..."? */
 static bool names(const char *msg, const char *subject)
 {
 	const size_t n = strlen(subject);
 
 	for (const char *p = msg; n && (p = strstr(p, subject)); p++)
-		if ((p == msg || p[-1] == ' ') && (p[n] == ':' || p[n] == '/' || p[n] == '\0'))
+		if ((p == msg || p[-1] == ' ') && (p[n] == ':' || p[n] == '/' || p[n] == '\0' || strncmp(p + n, " is ", 4) == 0))
 			return true;
 	return false;
 }

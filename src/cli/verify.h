@@ -111,6 +111,11 @@ enum collateral_exit { COLLATERAL_DUE = 3, COLLATERAL_BROKEN = 4, COLLATERAL_EXP
 int collateral_show(struct cli *c);
 int collateral_check(struct cli *c);
 
+/* Of a command that has no directory to look in: says so, gives CLI_USAGE. */
+int collateral_nowhere(const struct cli *c);
+/* Of a directory that is not there or has no collateral: says how some comes there. */
+void collateral_missing(const struct cli *c, const struct bawn_error *e);
+
 /*
  * Keep a set that was verified. BAWN_ERR_FORMAT if it is not for that key;
  * BAWN_ERR_DENIED if something in it is older than what is kept, unless older.
