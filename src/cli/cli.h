@@ -28,12 +28,24 @@ enum cli_exit {
 	CLI_USAGE = 64, /* EX_USAGE of sysexits.h */
 };
 
+/* A set of words that another part has names for: the i-th, or NULL behind the last. */
+typedef const char *(*cli_words)(unsigned i);
+
 struct cli_option {
 	const char *name;  /* without the dashes */
-	const char *value; /* NULL: a flag; "FILE", "DIR", "HEX"...; "a|b|c": one of these words */
+	const char *value; /* NULL: a flag; "FILE", "DIR", "HEX"...; "a|b|c": one of these words; "a|FILE": or a file */
+	cli_words words;   /* it is one of these, called `value` in the usage; NULL: as value says */
 	const char *help;  /* one line */
 	char letter;       /* short form, or 0 */
 	bool hidden;       /* neither in help nor in completion */
+};
+/*
+ * Words that operands can be: "OPERATION" is one of words, or several joined by
+ * commas; "answer=" one of words behind that. A word may be "uid=N" or "debug=yes|no".
+ */
+struct cli_set {
+	const char *name;
+	cli_words words;
 };
 #define CLI_OPT_JSON { .name = "json", .help = "print JSON" }
 #define CLI_OPT_DEVICE                                                                             \
@@ -50,6 +62,7 @@ struct cli_command {
 	const char *name;
 	const char *summary;  /* one line, lower case, no full stop */
 	const char *operands; /* "FILE...", as in the usage line; NULL: none */
+	const struct cli_set *sets; /* what else than files they can be, ends with a zero entry; NULL: nothing */
 	const char *details;  /* more help, or NULL: exit codes other than 0, 1 and 64 go here */
 	const struct cli_option *options; /* ends with a zero entry; NULL: none */
 	const struct cli_command *const *verbs; /* NULL-terminated, or NULL */
@@ -95,6 +108,13 @@ int cli_size(struct cli *c, const char *name, uint64_t *out);
 int cli_time(struct cli *c, const char *name, int64_t *out);
 /* Exactly 2 * n hexadecimal digits; the same. */
 int cli_hex(struct cli *c, const char *name, void *out, size_t n);
+
+/* ---- values that are one of several words ---- */
+
+/* The i-th literal word of "a|b|FILE": what is in capitals stands for something. */
+bool cli_choice(const char *value, unsigned i, struct cur *word);
+/* True if there is anything in capitals in it. */
+bool cli_is_open(const char *value);
 
 /* ---- saying things ---- */
 

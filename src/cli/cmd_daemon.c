@@ -23,6 +23,20 @@ int cli_ask(struct cli *c, struct bawn_client **client, struct wire_request *q,
 	return cli_fail(c, NULL, &e);
 }
 
+const char *daemon_operation(unsigned i)
+{
+	return i < WIRE_OPERATIONS ? wire_operation_name(i) : i == WIRE_OPERATIONS ? "any" : NULL;
+}
+
+const char *daemon_condition(unsigned i)
+{
+	static const char *const words[] = { "uid=N[-N]",    "user=NAME",    "gid=N[-N]",     "group=NAME",
+					     "cgroup=PATH",  "socket=NAME",  "mrenclave=HEX", "mrsigner=HEX",
+					     "product=N",    "svn=N",        "debug=yes|no" };
+
+	return i < ARRAY_LEN(words) ? words[i] : NULL;
+}
+
 const char *daemon_time(uint64_t t, char out[32])
 {
 	time_t s = (time_t)t;

@@ -363,6 +363,7 @@ static bool value_of(const char *word, const char *key, const char **out)
 	return true;
 }
 
+#define PROTOCOLS 2
 static const char *protocol_name(unsigned i)
 {
 	return i ? "aesm" : "native";
@@ -402,7 +403,7 @@ static int search_word(struct search *s, const char *word)
 	if (value_of(word, "answer", &s->answer))
 		return one_of(s->c, word, s->answer, wire_code_name, WIRE_CODES);
 	if (value_of(word, "protocol", &s->protocol))
-		return one_of(s->c, word, s->protocol, protocol_name, 2);
+		return one_of(s->c, word, s->protocol, protocol_name, PROTOCOLS);
 	if (value_of(word, "since", &s->since))
 		return a_time(s->c, word, s->since);
 	if (value_of(word, "until", &s->until))
@@ -447,6 +448,45 @@ static int run_search(struct cli *c)
 	return s.found ? CLI_OK : AUDIT_NOTHING;
 }
 
+static const char *event_word(unsigned i)
+{
+	return i < WIRE_AUDIT_EVENTS ? wire_audit_event_name(i) : NULL;
+}
+
+static const char *operation_word(unsigned i)
+{
+	return i < WIRE_OPERATIONS ? wire_operation_name(i) : NULL;
+}
+
+static const char *answer_word(unsigned i)
+{
+	return i < WIRE_CODES ? wire_code_name(i) : NULL;
+}
+
+static const char *protocol_word(unsigned i)
+{
+	return i < PROTOCOLS ? protocol_name(i) : NULL;
+}
+
+/* Those of the policy but one, and what lines have besides. */
+static const char *search_condition(unsigned i)
+{
+	static const char *const more[] = { "pid=N", "entry=N", "rule=TEXT", "since=TIME", "until=TIME" };
+	unsigned n = 0;
+
+	for (const char *word; (word = daemon_condition(n)); n++) {
+		if (strncmp(word, "cgroup=", 7) == 0)
+			i++; /* lines do not have it */
+		if (n == i)
+			return word;
+	}
+	return i - n < ARRAY_LEN(more) ? more[i - n] : NULL;
+}
+
+static const struct cli_set search_sets[] = {
+	{ "event=", event_word }, { "operation=", operation_word }, { "answer=", answer_word },
+	{ "protocol=", protocol_word }, { "CONDITION", search_condition }, { 0 }
+};
 static const struct cli_option search_options[] = {
 	{ .name = "json", .help = "print the lines as they stand in the log, JSON each" },
 	OPT_DIR,
@@ -456,9 +496,8 @@ static const struct cli_command search = {
 	.name = "search",
 	.summary = "print the lines that meet all conditions",
 	.operands = "CONDITION...",
-	.details = "Conditions: event=request, operation=quote, answer=denied, rule='line 12', entry=3,\n"
-		   "protocol=aesm, socket=aesm, since=2026-11-27T08:00, until=2026-11, uid=, user=,\n"
-		   "gid=, group=, pid=, mrenclave=, mrsigner=, product=, svn=, debug=.\n"
+	.sets = search_sets,
+	.details = "Such as event=request answer=denied rule='line 12' since=2026-11-27T08:00 until=2026-11.\n"
 		   "Exit codes: 0 some lines were found, 3 none.",
 	.options = search_options,
 	.min = 1,

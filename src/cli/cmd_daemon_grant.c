@@ -7,10 +7,18 @@
 #include <string.h>
 #include <time.h>
 
-#define WORDS(operations)                                                                          \
-	"Words: uid=N[-N], user=NAME, gid=N[-N], group=NAME, cgroup=PATH, socket=NAME,\n"           \
-	"mrenclave=HEX, mrsigner=HEX, product=N, svn=N, debug=yes|no; all of them must hold.\n"     \
-	"OPERATIONS: quote, certify, launch, provision, collateral, status" operations "."
+/* What can be granted: to administer is the policy's alone to give. */
+static const char *grant_operation(unsigned i)
+{
+	return daemon_operation(i < WIRE_OP_ADMINISTER ? i : i + 1);
+}
+
+static const struct cli_set grant_sets[] = {
+	{ "OPERATIONS", grant_operation }, { "WORD", daemon_condition }, { 0 }
+};
+static const struct cli_set revoke_sets[] = {
+	{ "OPERATIONS", daemon_operation }, { "WORD", daemon_condition }, { 0 }
+};
 
 /* ---- listing ---- */
 
@@ -229,8 +237,10 @@ const struct cli_command cmd_daemon_grant = {
 	.name = "grant",
 	.summary = "allow what the policy does not, until further notice",
 	.operands = "OPERATIONS [WORD...]",
-	.details = WORDS(", joined by commas,\nor any; administer is the policy's alone to give")
-		   "\nIt holds at once and is kept across restarts. What no revocation can undo later is shown.",
+	.sets = grant_sets,
+	.details = "OPERATIONS are joined by commas; any is all of them, and to administer is the policy's\n"
+		   "alone to give. All WORDs must hold.\n"
+		   "It holds at once and is kept across restarts. What no revocation can undo later is shown.",
 	.options = grant_options,
 	.max = CLI_ANY,
 	.run = run_grant,
@@ -253,7 +263,9 @@ const struct cli_command cmd_daemon_revoke = {
 	.name = "revoke",
 	.summary = "refuse what the policy allows, at once",
 	.operands = "OPERATIONS [WORD...]",
-	.details = WORDS(", administer,\njoined by commas, or any (all but administer)") "\nIt reaches open connections and requests that wait, and is kept across restarts; what\n"
+	.sets = revoke_sets,
+	.details = "OPERATIONS are joined by commas; any is all but administer. All WORDs must hold.\n"
+		   "It reaches open connections and requests that wait, and is kept across restarts; what\n"
 		   "it cannot reach is shown.",
 	.options = revoke_options,
 	.max = CLI_ANY,

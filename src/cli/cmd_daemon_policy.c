@@ -463,6 +463,22 @@ static int run_test(struct cli *c)
 	return rc;
 }
 
+static const char *asked_operation(unsigned i)
+{
+	return i == WIRE_OPERATIONS + 1 ? "all" : daemon_operation(i);
+}
+
+/* Conditions, and one that only a question can have: behind the last of them. */
+static const char *asked_condition(unsigned i)
+{
+	const char *word = daemon_condition(i);
+
+	return word || (i && !daemon_condition(i - 1)) ? word : "enclave=none";
+}
+
+static const struct cli_set test_sets[] = {
+	{ "OPERATION", asked_operation }, { "CONDITION", asked_condition }, { 0 }
+};
 static const struct cli_option test_options[] = {
 	CLI_OPT_JSON,
 	{ .name = "grants", .value = "DIR", .help = "with the grants and revocations kept in DIR" },
@@ -473,13 +489,14 @@ static const struct cli_option test_options[] = {
 static const struct cli_command test = {
 	.name = "test",
 	.summary = "tell who would get what by a policy, and by which of its lines",
-	.operands = "[FILE] [OPERATION[,OPERATION...]|any|all [CONDITION...]]",
-	.details = "Conditions are those of bawn-policy(5): uid=1000 or user=NAME (with its groups), gid=,\n"
-		   "group= (may be repeated; the first is the primary one), socket= (default: native),\n"
-		   "cgroup=, mrenclave=, mrsigner=, product=, svn=, debug=. Without uid and user it is\n"
-		   "about whoever asks. What is not said of the enclave is something that no line names;\n"
-		   "enclave=none asks about what belongs to quote, certify or launch and is asked before\n"
-		   "there is an enclave: target info, key ids.\n"
+	.operands = "[FILE] [OPERATION[,OPERATION...] [CONDITION...]]",
+	.sets = test_sets,
+	.details = "Conditions are those of bawn-policy(5), about one user: uid=1000, or user=NAME (with its\n"
+		   "groups); gid= or group= may be repeated, the first is the primary one; socket=native is\n"
+		   "the default. Without uid and user it is about whoever asks. What is not said of the\n"
+		   "enclave is something that no line names; enclave=none asks about what belongs to quote,\n"
+		   "certify or launch and is asked before there is an enclave: target info, key ids.\n"
+		   "any is all operations but administer, all is all of them.\n"
 		   "Exit codes: 0 all of it is allowed, 3 something is refused.",
 	.options = test_options,
 	.max = CLI_ANY,

@@ -27,10 +27,16 @@ static int run(struct cli *c)
 	return CLI_OK;
 }
 
+static const char *command_name(unsigned i)
+{
+	return cli_commands[i] ? cli_commands[i]->name : NULL;
+}
+
 const struct cli_command cmd_help = {
 	.name = "help",
 	.summary = "list the commands, or tell about one",
 	.operands = "[COMMAND...]",
+	.sets = (const struct cli_set[]){ { "COMMAND", command_name }, { 0 } },
 	.max = 8,
 	.run = run,
 };

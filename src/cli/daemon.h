@@ -15,6 +15,10 @@ extern const struct cli_command cmd_daemon_policy_show, cmd_daemon_policy_lock;
 	{ .name = "socket", .value = "PATH",                                                       \
 	  .help = "the service's socket (default: $BAWN_SOCKET, else /run/bawn/bawnd.sock)" }
 
+/* Operations of the policy, "quote", "administer", and "any". */
+const char *daemon_operation(unsigned i);
+/* Conditions of a grant or a rule: "uid=N[-N]", "debug=yes|no". */
+const char *daemon_condition(unsigned i);
 /* Connect to the service of --socket; 0, or an exit code after saying why not. */
 int cli_service(struct cli *c, struct bawn_client **out);
 /* One request on it; the same. The client is freed if it fails. */

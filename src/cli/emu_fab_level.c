@@ -77,10 +77,22 @@ void emu_fab_levels_text(const struct fab *f)
 	{ .name = "pcesvn", .value = "N", .help = "PCESVN at least (default: the fab's PCE's)" },  \
 	{ .name = "isvsvn", .value = "N", .help = "with --qe: the quoting enclave's ISVSVN at least" }
 
+/* What a level of SGX can be: TDs alone are to be relaunched. */
+static const char *status_word(unsigned i)
+{
+	static const enum bawn_tcb_status statuses[] = {
+		BAWN_TCB_UP_TO_DATE, BAWN_TCB_SW_HARDENING_NEEDED, BAWN_TCB_CONFIGURATION_NEEDED,
+		BAWN_TCB_CONFIGURATION_AND_SW_HARDENING_NEEDED, BAWN_TCB_OUT_OF_DATE,
+		BAWN_TCB_OUT_OF_DATE_CONFIGURATION_NEEDED, BAWN_TCB_REVOKED,
+	};
+
+	return i < ARRAY_LEN(statuses) ? bawn_tcb_status_name(statuses[i]) : NULL;
+}
+
 static const struct cli_option set_options[] = {
 	FAB_OPT_DIR,
 	OPT_WHICH,
-	{ .name = "status", .value = "STATUS", .help = "UpToDate, OutOfDate ...; see bawn-emu(1)" },
+	{ .name = "status", .value = "STATUS", .words = status_word, .help = "how good it is (of a quoting enclave nothing is ...Needed):" },
 	{ .name = "advisory", .value = "ID", .help = "an advisory that says why; may be repeated" },
 	{ .name = "date", .value = "TIME", .help = "the level's date (default: --from)" },
 	FAB_OPT_DATES,
@@ -143,9 +155,7 @@ static int take_status(struct cli *c, struct fab_level *l)
 	if (!given)
 		return cli_usage(c, "--status must be given");
 	if (!bawn_tcb_status_parse(given, &status))
-		return cli_usage(c, "--status: %s is not one of UpToDate, SWHardeningNeeded, ConfigurationNeeded, "
-				    "ConfigurationAndSWHardeningNeeded, OutOfDate, OutOfDateConfigurationNeeded, Revoked",
-				 given);
+		return cli_usage(c, "--status: no such status: %s", given);
 	l->status = (uint8_t)status;
 	return 0;
 }

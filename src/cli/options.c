@@ -23,26 +23,70 @@ static const struct cli_option *find_letter(const struct cli_command *cmd, char 
 	return NULL;
 }
 
-/* True if word is one of "a|b|c". */
-static bool is_choice(const char *choices, const char *word)
+/* The part of "a|b|FILE" at *p, which moves on; false at the end. */
+static bool next_part(const char **p, struct cur *part)
 {
-	size_t n = strlen(word);
+	size_t n = strcspn(*p, "|");
 
-	for (const char *p = choices;; p++) {
-		size_t len = strcspn(p, "|");
+	*part = cur_make(*p, n);
+	*p += n + ((*p)[n] == '|');
+	return n != 0;
+}
 
-		if (len == n && memcmp(p, word, n) == 0)
+static bool is_literal(struct cur part)
+{
+	return part.p[0] >= 'a' && part.p[0] <= 'z';
+}
+
+bool cli_choice(const char *value, unsigned i, struct cur *word)
+{
+	while (next_part(&value, word))
+		if (is_literal(*word) && i-- == 0)
 			return true;
-		p += len;
-		if (!*p)
-			return false;
+	return false;
+}
+
+bool cli_is_open(const char *value)
+{
+	struct cur part;
+
+	while (next_part(&value, &part))
+		if (!is_literal(part))
+			return true;
+	return false;
+}
+
+static bool is_word(const struct cli_option *o, const char *given)
+{
+	const char *name;
+	struct cur word;
+
+	for (unsigned i = 0; o->words && (name = o->words(i)); i++)
+		if (strcmp(name, given) == 0)
+			return true;
+	for (unsigned i = 0; !o->words && cli_choice(o->value, i, &word); i++)
+		if (word.n == strlen(given) && memcmp(word.p, given, word.n) == 0)
+			return true;
+	return !o->words && cli_is_open(o->value);
+}
+
+static int not_a_word(struct cli *c, const struct cli_option *o, const char *given)
+{
+	char all[512] = "";
+	const char *name;
+
+	for (unsigned i = 0; o->words && (name = o->words(i)); i++) {
+		size_t n = strlen(all);
+
+		snprintf(all + n, sizeof(all) - n, "%s%s", i ? "|" : "", name);
 	}
+	return cli_usage(c, "--%s: %s is not one of %s", o->name, given, o->words ? all : o->value);
 }
 
 static int take(struct cli *c, const struct cli_option *o, const char *value)
 {
-	if (value && strchr(o->value, '|') && !is_choice(o->value, value))
-		return cli_usage(c, "--%s: %s is not one of %s", o->name, value, o->value);
+	if (value && !is_word(o, value))
+		return not_a_word(c, o, value);
 	c->given[c->ngiven++] = (struct cli_given){ .option = o, .value = value };
 	return 0;
 }

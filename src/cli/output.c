@@ -22,6 +22,23 @@ void cli_help_all(void)
 	     "Exit codes: 0 yes or done, 1 failure, 64 wrong usage; others are told by the command.");
 }
 
+#define HELP_WIDTH 96
+
+/* "quote, certify", folded, lines behind the first indented; *at is the column. */
+static void print_words(cli_words words, int indent, int at)
+{
+	const char *word;
+
+	for (unsigned i = 0; (word = words(i)); i++) {
+		at += printf("%s", i ? "," : "");
+		if (at + 1 + (int)strlen(word) > HELP_WIDTH)
+			at = printf("\n%*s%s", indent, "", word) - 1;
+		else
+			at += printf("%s%s", i ? " " : "", word);
+	}
+	putchar('\n');
+}
+
 static void print_options(const struct cli_option *o)
 {
 	char left[80];
@@ -40,7 +57,15 @@ static void print_options(const struct cli_option *o)
 			printf("  %s\n  %-26s %s\n", left, "", o->help);
 		else
 			printf("  %-26s %s\n", left, o->help);
+		if (o->words)
+			print_words(o->words, 29, printf("%29sone of ", ""));
 	}
+}
+
+static void print_sets(const struct cli_set *set)
+{
+	for (putchar('\n'); set->name; set++)
+		print_words(set->words, 2, printf("%s%s ", set->name, strchr(set->name, '=') ? "" : ":"));
 }
 
 void cli_help(const char *path, const struct cli_command *cmd)
@@ -59,6 +84,8 @@ void cli_help(const char *path, const struct cli_command *cmd)
 	}
 	if (cmd->options)
 		print_options(cmd->options);
+	if (cmd->sets)
+		print_sets(cmd->sets);
 	if (cmd->details)
 		printf("\n%s\n", cmd->details);
 }

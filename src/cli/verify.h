@@ -19,10 +19,10 @@ enum verify_exit { VERIFY_UNACCEPTABLE = 3, VERIFY_NOT_GENUINE = 4, VERIFY_UNDEC
 	  .help = "as of this instant: 2026-03-05T10:50:03Z, 2026-03-05, or seconds since 1970" }
 #define VERIFY_OPT_ROOT                                                                            \
 	{ .name = "root", .value = "FILE", .help = "the root certificate (default: Intel's key)" }, \
-	{ .name = "profile", .value = "NAME",                                                      \
-	  .help = "names the root's certificates bear: intel (default), emulated, or a FILE" }
+	{ .name = "profile", .value = "intel|emulated|FILE",                                       \
+	  .help = "names the root's certificates bear (default: intel)" }
 #define VERIFY_OPT_NETWORK                                                                         \
-	{ .name = "pcs", .value = "URL", .help = "fetch collateral from a PCS (Intel: `intel`)" }, \
+	{ .name = "pcs", .value = "intel|URL", .help = "fetch collateral from a PCS" },            \
 	{ .name = "pccs", .value = "URL", .help = "fetch collateral from a PCCS" },                \
 	{ .name = "proxy", .value = "URL",                                                         \
 	  .help = "through this HTTP proxy (default: $https_proxy, $http_proxy; \"\": none)" },    \

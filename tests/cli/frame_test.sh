@@ -38,26 +38,4 @@ fi
 "$bawn" help >&- 2>"$tmp/err"
 is $? 1 "a closed standard output is a failure"
 
-# Completion, driven as bash does it.
-exits 0 "completion bash" "$bawn" completion bash
-printf '%s\n' "$out" >"$tmp/completion.bash"
-complete_words() { # WORD...: what is offered for the last one
-	bash -c '. "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _bawn; echo "${COMPREPLY[@]}"' \
-		"$tmp/completion.bash" "$@"
-}
-is "$(complete_words bawn hel)" "help" "a command is completed"
-is "$(complete_words bawn help --he)" "--help" "an option is completed"
-is "$(complete_words bawn '' | tr ' ' '\n' | grep -v '^--')" "$commands" "all commands are offered"
-is "$(complete_words bawn help READ)" "README.md" "files are offered for operands"
-for shell in zsh fish; do
-	exits 0 "completion $shell" "$bawn" completion "$shell"
-	if command -v "$shell" >/dev/null; then
-		printf '%s\n' "$out" >"$tmp/completion.$shell"
-		ok "... is syntax that $shell accepts" "$shell" -n "$tmp/completion.$shell"
-	else
-		skip "$shell is not installed"
-	fi
-done
-exits 64 "completion for an unknown shell" "$bawn" completion csh
-
 tap_done

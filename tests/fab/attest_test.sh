@@ -92,7 +92,7 @@ like "$out" "level set" "  it says what to do"
 ok "there again" level set --status UpToDate
 exits 1 "the last of the quoting enclave's levels stays" level remove --qe --isvsvn 1
 exits 64 "a status that there is not" level set --status Good
-exits 1 "a status that no platform has" level set --status TDRelaunchAdvised
+exits 64 "a status that no platform has" level set --status TDRelaunchAdvised
 exits 64 "an SVN of the quoting enclave without --qe" level set --isvsvn 1 --status UpToDate
 exits 64 "a level of the quoting enclave without an SVN" level set --qe --status UpToDate
 
