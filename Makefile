@@ -14,6 +14,7 @@ MANDIR  ?= $(PREFIX)/share/man
 DATADIR ?= $(PREFIX)/share
 SBINDIR ?= $(PREFIX)/sbin
 SYSCONFDIR ?= $(if $(filter /usr /usr/local,$(PREFIX)),/etc,$(PREFIX)/etc)
+DOCDIR  ?= $(DATADIR)/doc/bawn
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 VERSION := $(shell cat VERSION)
 ABI     := 0
@@ -231,10 +232,14 @@ $(BUILD)/bawn.pc: tools/bawn.pc.in VERSION FORCE
 	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCDIR@|$(INCDIR)|' \
 		-e 's|@VERSION@|$(VERSION)|' $< >$@
 
-MAN_PAGES := $(wildcard man/*.[1-8])
-# FILE:TARGET, in the order of installing; links are made afterwards.
+# The pages name places as they are by default: at installing, as they are.
+MAN_PAGES := $(patsubst %,$(BUILD)/%,$(wildcard man/*.[1-8]))
+$(BUILD)/man/%: man/% FORCE
+	@mkdir -p $(@D)
+	$(Q)sed -e 's|/usr/local/share/doc/bawn|$(DOCDIR)|g' -e 's|/usr/local/lib/bawn|$(LIBDIR)/bawn|g' $< >$@
 # What manual pages refer to, and the examples.
 DOCUMENTS = $(sort $(wildcard doc/*.md examples/*.c examples/*/*))
+# FILE:TARGET, in the order of installing; links are made afterwards.
 INSTALLED = $(CLI):$(BINDIR)/bawn include/bawn.h:$(INCDIR)/bawn.h $(STATIC):$(LIBDIR)/libbawn.a \
 	$(SHARED):$(LIBDIR)/$(notdir $(SHARED)) $(PRELOAD):$(LIBDIR)/bawn/$(notdir $(PRELOAD)) \
 	$(BUILD)/bawn.pc:$(LIBDIR)/pkgconfig/bawn.pc \
@@ -242,7 +247,7 @@ INSTALLED = $(CLI):$(BINDIR)/bawn include/bawn.h:$(INCDIR)/bawn.h $(STATIC):$(LI
 	$(BUILD)/completion/_bawn:$(DATADIR)/zsh/site-functions/_bawn \
 	$(BUILD)/completion/bawn.fish:$(DATADIR)/fish/vendor_completions.d/bawn.fish \
 	$(foreach m,$(MAN_PAGES),$(m):$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m))) \
-	$(foreach d,$(DOCUMENTS),$(d):$(DATADIR)/doc/bawn/$(d:doc/%=%)) \
+	$(foreach d,$(DOCUMENTS),$(d):$(DOCDIR)/$(d:doc/%=%)) \
 	tools/bawn.gdb:$(DATADIR)/bawn/bawn.gdb $(KIT_INSTALLED)
 # bawnd, and what starts it.
 SERVICE_FILES = $(BUILD)/service/bawnd.service $(BUILD)/service/bawnd.openrc
@@ -257,7 +262,7 @@ SERVICE_INSTALLED = $(DAEMON):$(SBINDIR)/bawnd \
 	$(BUILD)/service/bawnd.openrc:$(DATADIR)/bawn/bawnd.openrc
 # The owner's own: put there once, never over what there is, and removed only as it was put.
 CONFIG_INSTALLED = etc/policy.default:$(SYSCONFDIR)/bawn/policy etc/bawnd.conf:$(SYSCONFDIR)/bawn/bawnd.conf
-install: all $(SERVICE_FILES) $(COMPLETIONS) $(BUILD)/bawn.pc $(KIT_FILES) ## to $(PREFIX); DESTDIR=... for packaging
+install: all $(SERVICE_FILES) $(COMPLETIONS) $(MAN_PAGES) $(BUILD)/bawn.pc $(KIT_FILES) ## to $(PREFIX); DESTDIR=... for packaging
 	@for pair in $(INSTALLED) $(SERVICE_INSTALLED); do \
 		mode=644; case "$${pair%%:*}" in $(CLI) | $(DAEMON) | *.openrc) mode=755 ;; esac; \
 		install -D -m $$mode "$${pair%%:*}" "$(DESTDIR)$${pair#*:}" || exit 1; \

@@ -57,8 +57,17 @@ like "$out" '^Hello, Ann, from inside the enclave\.$' "greeting whom it should"
 exits 1 "the installed command finds the installed enclaves" env BAWN_DEVICE=emulated XDG_STATE_HOME="$tmp/state" \
 	"$prefix/bin/bawn" attest -o "$tmp/quote"
 like "$out" "no PCK certificate" "and lacks the platform's certificate alone"
+# What the pages refer to is where they say.
+grep -ohE "$prefix/[A-Za-z0-9./_-]+" "$prefix"/share/man/man*/* | sed 's/[.]$//' | sort -u >"$tmp/named"
+ok "the installed pages refer to documents" grep -q "^$prefix/share/doc/bawn/.*[.]md$" "$tmp/named"
+while read -r f; do
+	ok "${f#"$prefix/"}, which a page names, is installed" test -e "$f"
+done <"$tmp/named"
+is "$(grep -lE '(^|[^/a-z])doc/[A-Z]|/usr/local' "$prefix"/share/man/man*/*)" "" "no page refers to a place elsewhere"
 ok "make uninstall" make -s BUILD="$BUILD" CC="$CC" PREFIX="$prefix" uninstall
 is "$(find "$prefix" ! -type d)" "" "nothing is left behind"
 ok "make install with DESTDIR" make -s BUILD="$BUILD" CC="$CC" DESTDIR="$tmp/dest" PREFIX=/opt/bawn install
 ok "goes below it" test -s "$tmp/dest/opt/bawn/bin/bawn"
+ok "pages name the place that it will have" grep -qx '.Pa /opt/bawn/share/doc/bawn/EMULATE.md .' \
+	"$tmp/dest/opt/bawn/share/man/man1/bawn-emulate.1"
 tap_done

@@ -35,6 +35,14 @@ while read -r command; do
 	done
 done <"$tmp/commands"
 
+# At installing the place is made what it is.
+is "$(grep -nE '(^|[^/a-z])doc/[A-Z]' man/*)" "" "documents are named by where they are installed"
+for document in $(grep -ohE '/usr/local/share/doc/bawn/[A-Za-z0-9./_-]+' man/* | sed 's/[.]$//' | sort -u); do
+	document=${document#/usr/local/share/doc/bawn/}
+	case $document in examples/*) ;; *) document=doc/$document ;; esac
+	ok "$document, which pages refer to, is there" test -e "$document"
+done
+
 functions=$(sed -n 's/^[[:space:]]*\([a-z0-9_]*\);.*/\1/p' src/libbawn.map)
 api=$(cat man/*.3)
 for f in $functions; do
