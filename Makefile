@@ -69,6 +69,7 @@ PROG_BIN   := $(PROG_SRC:%.c=$(BUILD)/%)
 REPLAY_BIN := $(FUZZ_SRC:fuzz/%_fuzz.c=$(BUILD)/replay/%_replay)
 FUZZ_BIN   := $(FUZZ_SRC:fuzz/%.c=$(BUILD)/%)
 BENCH_BIN  := $(BENCH_SRC:%.c=$(BUILD)/%)
+EXAMPLES   := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/*.c))
 
 INTERNAL := $(BUILD)/internal.a
 DAEMON_PARTS := $(BUILD)/daemon.a
@@ -80,7 +81,6 @@ DAEMON   := $(BUILD)/bawnd
 .PHONY: all lib cli daemon enclaves tests check check-asan fuzz bench static install \
         uninstall deps demo clean help FORCE
 .DELETE_ON_ERROR:
-.SECONDARY:
 
 all: lib cli daemon enclaves    ## the libraries, the command, the daemon, the enclaves
 lib: $(STATIC) $(SHARED)        ## libbawn.a and libbawn.so
@@ -94,6 +94,9 @@ tests: $(TEST_BIN) $(PROG_BIN) $(REPLAY_BIN) ## build the tests
 # So is what `bawn emulate` injects.
 -include src/preload/preload.mk
 
+# Named, not only matched: make deletes what it came across by patterns alone.
+$(EXAMPLES): $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o
+
 # ---- objects ----
 
 # Other flags mean other objects: all of them depend on this file.
@@ -102,6 +105,14 @@ $(FLAGS_FILE): FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) / $(LDFLAGS_ALL) $(LDLIBS)' >$@.new
 	@if cmp -s $@.new $@; then rm -f $@.new; else mv $@.new $@; fi
+
+# So is the list of them: what was linked from a source that is gone is linked anew.
+SOURCES_FILE := $(BUILD)/sources
+$(SOURCES_FILE): FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' $(LIB_SRC) $(CLI_SRC) $(DAEMON_SRC) $(PRELOAD_NAMES_SRC) $(PRELOAD_INSIDE_SRC) >$@.new
+	@if cmp -s $@.new $@; then rm -f $@.new; else mv $@.new $@; fi
+objects = $(filter %.o %.a,$^)
 
 $(BUILD)/obj/%.o: %.c $(FLAGS_FILE)
 	@mkdir -p $(@D)
@@ -120,14 +131,14 @@ $(BUILD)/obj/src/cli/cmd_emulate.o: CPPFLAGS_ALL += -DBAWN_LIBDIR='"$(LIBDIR)/ba
 # ---- libraries and command ----
 
 # With every symbol, for the command and the tests.
-$(INTERNAL): $(LIB_OBJ)
+$(INTERNAL): $(LIB_OBJ) $(SOURCES_FILE)
 	@rm -f $@
 	$(call say,AR)
-	$(Q)$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $(objects)
 
 # One relocatable object in which only what is visible stays global: bawn.h's
 # names, and the C library's signal functions, which the emulated CPU has to see.
-$(BUILD)/libbawn.o: $(LIB_OBJ)
+$(BUILD)/libbawn.o: $(LIB_OBJ) $(SOURCES_FILE)
 	$(call say,LD)
 	$(Q)$(LD) -r -o $@.tmp $(LIB_OBJ)
 	$(Q)objcopy --localize-hidden $@.tmp $@
@@ -136,22 +147,22 @@ $(STATIC): $(BUILD)/libbawn.o
 	@rm -f $@
 	$(call say,AR)
 	$(Q)$(AR) rcs $@ $<
-$(SHARED): $(LIB_OBJ) src/libbawn.map
+$(SHARED): $(LIB_OBJ) src/libbawn.map $(SOURCES_FILE)
 	$(call say,LD)
 	$(Q)$(CC) -shared -Wl,-soname,$(@F) -Wl,--version-script=src/libbawn.map -Wl,-z,defs \
 		$(LDFLAGS_ALL) -o $@ $(LIB_OBJ) $(LDLIBS_ALL)
 	@ln -sf $(@F) $(BUILD)/libbawn.so
 
-$(CLI): $(call obj,$(CLI_SRC)) $(INTERNAL)
+$(CLI): $(call obj,$(CLI_SRC)) $(INTERNAL) $(SOURCES_FILE)
 	$(call say,LD)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(objects) $(LDLIBS_ALL)
 
 $(BUILD)/obj/src/daemon/config.o: CPPFLAGS_ALL += -DBAWN_LIBEXEC='"$(LIBDIR)/bawn"'
 # All but main, for those that test its parts.
-$(DAEMON_PARTS): $(call obj,$(filter-out src/daemon/main.c,$(DAEMON_SRC)))
+$(DAEMON_PARTS): $(call obj,$(filter-out src/daemon/main.c,$(DAEMON_SRC))) $(SOURCES_FILE)
 	@rm -f $@
 	$(call say,AR)
-	$(Q)$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $(objects)
 $(DAEMON): $(call obj,src/daemon/main.c) $(DAEMON_PARTS) $(INTERNAL)
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
@@ -171,7 +182,7 @@ $(foreach t,$(TEST_SRC) $(PROG_SRC),$(eval $(call test_rule,$(t))))
 -include $(wildcard tests/*/tests.mk)
 
 # Every fuzz target with a plain main: the corpus, its truncations and some mutations.
-$(BUILD)/replay/%_replay: $(BUILD)/obj/fuzz/%_fuzz.o $(BUILD)/obj/fuzz/replay.o $(DAEMON_PARTS) $(INTERNAL)
+$(REPLAY_BIN): $(BUILD)/replay/%_replay: $(BUILD)/obj/fuzz/%_fuzz.o $(BUILD)/obj/fuzz/replay.o $(DAEMON_PARTS) $(INTERNAL)
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
@@ -203,13 +214,13 @@ fuzz:                           ## every fuzz target for FUZZ_SECONDS=30, two at
 fuzz-run: $(FUZZ_BIN)
 	BUILD=$(BUILD) FUZZ_SECONDS=$(FUZZ_SECONDS) tools/fuzz $(FUZZ_BIN)
 .PHONY: fuzz-run
-$(BUILD)/%_fuzz: $(BUILD)/obj/fuzz/%_fuzz.o $(DAEMON_PARTS) $(INTERNAL)
+$(FUZZ_BIN): $(BUILD)/%_fuzz: $(BUILD)/obj/fuzz/%_fuzz.o $(DAEMON_PARTS) $(INTERNAL)
 	$(call say,LD)
 	$(Q)$(CC) $(subst fuzzer-no-link,fuzzer,$(LDFLAGS_ALL)) -o $@ $^ $(LDLIBS_ALL)
 
 bench: all $(BENCH_BIN)         ## measure; a table, and build/bench.json
 	BUILD=$(BUILD) tools/bench $(BUILD)/bench.json $(BENCH_BIN)
-$(BUILD)/bench/%_bench: $(BUILD)/obj/bench/%_bench.o $(BENCH_OBJ) $(INTERNAL)
+$(BENCH_BIN): $(BUILD)/bench/%_bench: $(BUILD)/obj/bench/%_bench.o $(BENCH_OBJ) $(INTERNAL)
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS_ALL)

@@ -55,7 +55,7 @@ define preload_link
 	@! readelf -VW $@ | grep -q 'Version needs' || { rm -f $@; exit 1; }
 endef
 
-$(PRELOAD): $(PRELOAD_NAMES_OBJ) $(PRELOAD_INSIDE_OBJ)
+$(PRELOAD): $(PRELOAD_NAMES_OBJ) $(PRELOAD_INSIDE_OBJ) $(BUILD)/sources
 	$(call preload_link,,)
 
 preload: $(PRELOAD) ## what `bawn emulate` injects
