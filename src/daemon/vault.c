@@ -329,7 +329,7 @@ static void new_policy(struct vault *v, const struct role_policy *info, int fd)
 	v->policy_known = true;
 	pthread_mutex_unlock(&v->lock);
 	if (r)
-		vault_note(v, WIRE_AUDIT_POLICY, "another policy could not be read, nothing changed: %.70s", info->problem);
+		vault_note(v, WIRE_AUDIT_POLICY, "another is not read, nothing changed: %s", info->problem);
 	if (p) {
 		char hex[17];
 

@@ -80,6 +80,11 @@ kill -HUP "$daemon"
 # Once for each: by the socket, and by the signal.
 for _ in $(seq 50); do [ "$(audit search event=policy | grep -c 'nothing changed')" = 2 ] && break; sleep 0.1; done
 is "$(audit search event=policy | grep -c 'nothing changed: .*line 1: ')" 2 "... nor by a signal, on record"
+daemon_policy "[native]" "allow quote no-such-condition=$(printf 'x%.0s' $(seq 90))"
+exits 1 "one with a flaw that takes long to tell" "$bawn" daemon reload
+for _ in $(seq 50); do audit search event=policy | grep -q 'nothing changed: line 2: ' && break; sleep 0.1; done
+like "$(audit search event=policy | grep 'nothing changed: line 2: ')" 'line 2: no such condition.*[.]{3}$' \
+	"... is told as far as there is room, with a sign that there is more"
 mv "$tmp/good" "$tmp/policy"
 ok "the one of before" "$bawn" daemon reload
 exits 0 "is in force" "$bawn" daemon policy show
