@@ -1,5 +1,6 @@
 /* Who makes the quotes of `bawn attest`: an attester in this process, or bawnd. */
 #include "attester/attester.h"
+#include "cli/daemon.h"
 #include "cli/maker.h"
 #include "cli/show.h"
 
@@ -98,12 +99,11 @@ static int open_service(struct cli *c, struct bawn_client **client)
 {
 	static const char *const owners[] = { "pck-chain", "ppid-key", "provision", "quoting", "launch", "white-list",
 					      "state" };
-	struct bawn_error e = { 0 };
 
 	for (size_t i = 0; i < ARRAY_LEN(owners); i++)
 		if (cli_value(c, owners[i]))
 			return cli_usage(c, "--%s is for its owner to say, when bawnd makes the quote", owners[i]);
-	return bawn_client_open(client, cli_value(c, "socket"), &e) ? cli_fail(c, NULL, &e) : 0;
+	return cli_service(c, client);
 }
 
 static void service_json(struct json *j, struct bawn_client *client)

@@ -125,6 +125,8 @@ void cli_warn(const struct cli *c, const char *subject, const char *fmt, ...)
 int cli_fail(const struct cli *c, const char *subject, const struct bawn_error *e);
 /* The same for wrong usage, with a hint at --help; gives CLI_USAGE. */
 int cli_usage(const struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* What to do next, a sentence: on a line of its own below such a message. */
+void cli_hint(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /*
  * The JSON document of this run, written to standard output when `run` has
  * returned, whatever its exit code: empty so far, or as far as it was written.

@@ -5,24 +5,6 @@
 #include <string.h>
 #include <time.h>
 
-int cli_service(struct cli *c, struct bawn_client **out)
-{
-	struct bawn_error e = { 0 };
-
-	return bawn_client_open(out, cli_value(c, "socket"), &e) ? cli_fail(c, NULL, &e) : 0;
-}
-
-int cli_ask(struct cli *c, struct bawn_client **client, struct wire_request *q,
-	    struct wire_answer *a)
-{
-	struct bawn_error e = { 0 };
-
-	if (client_call(*client, q, -1, a, NULL, &e) == 0)
-		return 0;
-	bawn_client_free(client);
-	return cli_fail(c, NULL, &e);
-}
-
 const char *daemon_operation(unsigned i)
 {
 	return i < WIRE_OPERATIONS ? wire_operation_name(i) : i == WIRE_OPERATIONS ? "any" : NULL;
@@ -35,6 +17,11 @@ const char *daemon_condition(unsigned i)
 					     "product=N",    "svn=N",        "debug=yes|no" };
 
 	return i < ARRAY_LEN(words) ? words[i] : NULL;
+}
+
+int daemon_not_a_word(const struct cli *c, const char *word, const struct bawn_error *e)
+{
+	return strstr(e->msg, word) ? cli_usage(c, "%s", e->msg) : cli_usage(c, "%s: %s", word, e->msg);
 }
 
 const char *daemon_time(uint64_t t, char out[32])

@@ -2,6 +2,7 @@
 #include "authority/authority.h"
 #include "cli/daemon.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pwd.h>
@@ -31,6 +32,10 @@ static int open_dir(struct cli *c)
 	if (fd < 0) {
 		err_sys(&e, "cannot open %s", dir_of(c));
 		cli_fail(c, NULL, &e);
+		if (e.sys_errno == ENOENT || e.sys_errno == ENOTDIR)
+			cli_hint("bawnd makes it when it first runs; if `audit` in bawnd.conf(5) is another, name it with --dir.");
+		else if (e.sys_errno == EACCES)
+			cli_hint("Ask as root: nobody else can read the log.");
 	}
 	return fd;
 }
@@ -49,7 +54,8 @@ static int read_key(struct cli *c, int dir, const char *file, struct authority_a
 			io_read_file_at(dir, AUTHORITY_AUDIT_KEY_FILE, 4096, &text, &n, &e);
 
 	if (rc == BAWN_ERR_NOT_FOUND && !file) {
-		cli_warn(c, dir_of(c), "there is no key here (" AUTHORITY_AUDIT_KEY_FILE "): if it was taken away, give it with --key");
+		cli_warn(c, dir_of(c), "there is no key here (" AUTHORITY_AUDIT_KEY_FILE "): either it was taken away, or this is no log's directory");
+		cli_hint("`bawn daemon audit verify --key FILE` takes one that was taken away; --dir names another directory.");
 		return CLI_FAILURE;
 	}
 	if (rc)
@@ -84,6 +90,8 @@ static int read_anchor(struct cli *c, struct wire_anchor *a, const struct wire_a
 	uint8_t bytes[AUTHORITY_ANCHOR];
 
 	*given = NULL;
+	if (cli_value(c, "socket") && !cli_flag(c, "service"))
+		return cli_usage(c, "--socket goes with --service");
 	if (hex && cli_flag(c, "service"))
 		return cli_usage(c, "--anchor and --service: one of them");
 	if (cli_flag(c, "service")) {
@@ -424,7 +432,7 @@ static int search_word(struct search *s, const char *word)
 	if (strncmp(word, "cgroup=", 7) == 0)
 		return cli_usage(s->c, "a line is not searched by its control group: %s", word);
 	if (authority_match_word(&s->m, word, &authority_system_names, &e))
-		return cli_usage(s->c, "%s", e.msg);
+		return daemon_not_a_word(s->c, word, &e);
 	return 0;
 }
 
@@ -536,12 +544,18 @@ static int run_head(struct cli *c)
 	struct wire_anchor a = { .time = (uint64_t)time(NULL) };
 	uint8_t bytes[AUTHORITY_ANCHOR];
 	char hex[2 * AUTHORITY_ANCHOR + 1];
-	int rc = cli_flag(c, "service") ? service_anchor(c, &a) : directory_anchor(c, &a);
+	bool service = cli_flag(c, "service");
+	int rc;
 
+	if (cli_value(c, service ? "dir" : "socket"))
+		return cli_usage(c, service ? "--dir and --service: one of them" : "--socket goes with --service");
+	rc = service ? service_anchor(c, &a) : directory_anchor(c, &a);
 	if (rc)
 		return rc;
 	if (!a.count) {
-		cli_warn(c, NULL, "there is no line in the log");
+		cli_warn(c, cli_flag(c, "service") ? NULL : dir_of(c), "there is no line in the log");
+		cli_hint(cli_flag(c, "service") ? "bawnd writes none unless bawnd.conf(5) has `audit`." :
+			 "bawnd writes the first when it starts; --dir names another directory.");
 		return CLI_FAILURE;
 	}
 	authority_anchor_encode(&a, bytes);

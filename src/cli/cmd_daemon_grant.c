@@ -114,7 +114,7 @@ static int parse_match(struct cli *c, struct wire_match *m)
 		return cli_usage(c, "%s", e.msg);
 	for (unsigned i = 1; i < c->argc; i++)
 		if (authority_match_word(m, c->argv[i], &authority_system_names, &e))
-			return cli_usage(c, "%s: %s", c->argv[i], e.msg);
+			return daemon_not_a_word(c, c->argv[i], &e);
 	flaw = wire_match_flaw(m);
 	return flaw ? cli_usage(c, "%s", flaw) : 0;
 }
@@ -187,7 +187,7 @@ static int remove_entry(struct cli *c)
 	struct wire_answer a;
 	int r = cli_number(c, "remove", 1, UINT64_MAX, &q.u.grant_remove.id);
 
-	if (r == 0 && c->argc)
+	if (r == 0 && (c->argc || cli_value(c, "note")))
 		return cli_usage(c, "--remove takes the number alone");
 	if (r == 0)
 		r = cli_service(c, &client);
@@ -227,9 +227,10 @@ static int run_grant(struct cli *c)
 	if (r)
 		return r;
 	if (cli_flag(c, "list"))
-		return c->argc ? cli_usage(c, "--list takes no operands") : list(c);
+		return c->argc || cli_value(c, "for") || cli_value(c, "note") || cli_value(c, "remove") ?
+			       cli_usage(c, "--list takes nothing else") : list(c);
 	if (cli_value(c, "remove"))
-		return remove_entry(c);
+		return seconds ? cli_usage(c, "--remove takes the number alone") : remove_entry(c);
 	return add(c, WIRE_GRANT, seconds ? (uint64_t)time(NULL) + seconds : 0);
 }
 

@@ -38,8 +38,13 @@ static int load(struct cli *c, struct loaded *l, struct bawn_error *e)
 	int rc;
 
 	*l = (struct loaded){ 0 };
-	if (io_read_file(file_of(c), AUTHORITY_TEXT_MAX, &l->text, &l->n, e))
-		return cli_fail(c, NULL, e);
+	rc = io_read_file(file_of(c), AUTHORITY_TEXT_MAX, &l->text, &l->n, e);
+	if (rc) {
+		cli_fail(c, NULL, e);
+		if (rc == BAWN_ERR_NOT_FOUND && !c->argc)
+			cli_hint("Name a file, or install one: without a policy bawnd refuses everything, see bawn-policy(5).");
+		return CLI_FAILURE;
+	}
 	rc = authority_policy_parse((const char *)l->text, l->n, &authority_system_names, &l->p, e);
 	if (rc == 0)
 		return 0;
@@ -226,7 +231,7 @@ static int group_word(struct cli *c, struct asked *a, const char *word, bool *fi
 	struct bawn_error e = { 0 };
 
 	if (authority_match_word(&m, word, &authority_system_names, &e))
-		return cli_usage(c, "%s", e.msg);
+		return daemon_not_a_word(c, word, &e);
 	if (m.gid_first != m.gid_last)
 		return cli_usage(c, "somebody is in a group, not in a range: %s", word);
 	if (*first)
@@ -252,7 +257,7 @@ static int read_words(struct cli *c, unsigned at, struct asked *a)
 		else if (strcmp(word, "enclave=none") == 0)
 			a->ahead = true;
 		else if (authority_match_word(&a->m, word, &authority_system_names, &e))
-			rc = cli_usage(c, "%s", e.msg);
+			rc = daemon_not_a_word(c, word, &e);
 		somebody = somebody || strncmp(word, "user=", 5) == 0 || strncmp(word, "uid=", 4) == 0;
 	}
 	if (rc == 0 && a->ahead && a->m.has & WIRE_HAS_ENCLAVE)
@@ -356,7 +361,9 @@ static int load_entries(struct cli *c, struct authority_entries **out)
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0) {
 		err_sys(&e, "cannot open %s", dir);
-		return cli_fail(c, NULL, &e);
+		cli_fail(c, NULL, &e);
+		cli_hint("They are kept in the folder vault of `state` in bawnd.conf(5): /var/lib/bawn/vault, root's to read.");
+		return CLI_FAILURE;
 	}
 	rc = authority_entries_load(out, fd, &e);
 	close(fd); /* nothing is written here */
@@ -443,6 +450,8 @@ static int run_test(struct cli *c)
 
 	if (!service && !c->argc)
 		return cli_usage(c, "name a policy's file, or ask the --service");
+	if (!service && cli_value(c, "socket"))
+		return cli_usage(c, "--socket goes with --service");
 	if (service && cli_value(c, "grants"))
 		return cli_usage(c, "the service has its own grants");
 	rc = read_question(c, service ? 0 : 1, &a);

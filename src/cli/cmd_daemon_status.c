@@ -133,6 +133,8 @@ static int run(struct cli *c)
 	uint64_t interval = 2;
 	int r = cli_number(c, "interval", 1, 86400, &interval);
 
+	if (r == 0 && !watch && cli_value(c, "interval"))
+		return cli_usage(c, "--interval goes with --watch");
 	if (r == 0)
 		r = cli_service(c, &client);
 	if (r)

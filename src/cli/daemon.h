@@ -15,15 +15,21 @@ extern const struct cli_command cmd_daemon_policy_show, cmd_daemon_policy_lock;
 	{ .name = "socket", .value = "PATH",                                                       \
 	  .help = "the service's socket (default: $BAWN_SOCKET, else /run/bawn/bawnd.sock)" }
 
-/* Operations of the policy, "quote", "administer", and "any". */
-const char *daemon_operation(unsigned i);
-/* Conditions of a grant or a rule: "uid=N[-N]", "debug=yes|no". */
-const char *daemon_condition(unsigned i);
-/* Connect to the service of --socket; 0, or an exit code after saying why not. */
+/* ---- service.c ---- */
+
+/* Connect to the service of --socket; 0, or an exit code after saying why not, and what to do. */
 int cli_service(struct cli *c, struct bawn_client **out);
 /* One request on it; the same. The client is freed if it fails. */
 int cli_ask(struct cli *c, struct bawn_client **client, struct wire_request *q,
 	    struct wire_answer *a);
+/* ---- cmd_daemon.c, daemon_policy.c ---- */
+
+/* Operations of the policy, "quote", "administer", and "any". */
+const char *daemon_operation(unsigned i);
+/* Conditions of a grant or a rule: "uid=N[-N]", "debug=yes|no". */
+const char *daemon_condition(unsigned i);
+/* A word that is no condition: says which, and why; gives CLI_USAGE. */
+int daemon_not_a_word(const struct cli *c, const char *word, const struct bawn_error *e);
 /* A request that is answered with what is known of the policy, which is printed; an exit code. */
 int daemon_policy_info(struct cli *c, enum wire_type type);
 /* "2026-11-27T07:41:02Z", or a word for none. */

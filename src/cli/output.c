@@ -140,6 +140,16 @@ int cli_usage(const struct cli *c, const char *fmt, ...)
 	return CLI_USAGE;
 }
 
+void cli_hint(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
 const char *cli_output(const struct cli *c)
 {
 	const char *output = cli_value(c, "output");

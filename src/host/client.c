@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -37,6 +38,8 @@ static int lost(struct bawn_client *c)
 static int connect_to(struct bawn_client *c, struct bawn_error *e)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	struct stat st;
+	int why;
 
 	strcpy(a.sun_path, c->path);
 	c->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
@@ -44,15 +47,17 @@ static int connect_to(struct bawn_client *c, struct bawn_error *e)
 		return err_sys(e, "socket");
 	if (connect(c->fd, (struct sockaddr *)&a, sizeof(a)) == 0)
 		return 0;
-	close(c->fd);
-	c->fd = -1;
-	if (errno == ENOENT || errno == ECONNREFUSED)
-		return err_set(e, BAWN_ERR_NOT_FOUND, "nothing serves %s: is bawnd running? (or set BAWN_SOCKET)",
-			       c->path);
-	if (errno == EACCES || errno == EPERM)
+	why = errno;
+	lost(c);
+	if (why == ECONNREFUSED && stat(c->path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		return err_set(e, BAWN_ERR_FORMAT, "%s is not a socket", c->path);
+	if (why == ENOENT || why == ECONNREFUSED)
+		return err_set(e, BAWN_ERR_NOT_FOUND, "nothing serves %s: is bawnd running?", c->path);
+	if (why == EACCES || why == EPERM)
 		return err_set(e, BAWN_ERR_DENIED, "no permission to use %s", c->path);
-	if (errno == EPROTOTYPE)
+	if (why == EPROTOTYPE)
 		return err_set(e, BAWN_ERR_FORMAT, "%s is not bawnd's native socket", c->path);
+	errno = why;
 	return err_sys(e, "cannot connect to %s", c->path);
 }
 
@@ -250,16 +255,20 @@ const struct wire_hello_answer *client_hello(const struct bawn_client *c)
 
 /* ---- bawn.h ---- */
 
+const char *client_socket(const char *path)
+{
+	if (!path)
+		path = getenv("BAWN_SOCKET");
+	return path && *path ? path : DEFAULT_SOCKET;
+}
+
 int bawn_client_open(struct bawn_client **out, const char *path, struct bawn_error *e)
 {
 	struct bawn_client *c;
 	int r = BAWN_ERR_NETWORK;
 
 	*out = NULL;
-	if (!path)
-		path = getenv("BAWN_SOCKET");
-	if (!path || !*path)
-		path = DEFAULT_SOCKET;
+	path = client_socket(path);
 	if (strlen(path) >= sizeof(c->path))
 		return err_set(e, BAWN_ERR_USAGE, "a socket's path has at most %zu bytes",
 			       sizeof(c->path) - 1);

@@ -196,6 +196,8 @@ int host_start(struct bawn_enclave *en, const struct image *im, struct bawn_erro
  */
 int client_call(struct bawn_client *c, struct wire_request *q, int fd, struct wire_answer *a,
 		int *answer_fd, struct bawn_error *e);
+/* The socket that bawn_client_open takes for this path, which may be NULL. */
+const char *client_socket(const char *path);
 const struct wire_hello_answer *client_hello(const struct bawn_client *c);
 
 #endif

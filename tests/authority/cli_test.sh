@@ -68,7 +68,7 @@ exits 1 "with grants that are damaged" "$bawn" daemon policy test --grants "$tmp
 log=$BUILD/tests/authority/log_prog
 mkdir "$tmp/log"
 exits 1 "no log" "$bawn" daemon audit verify --dir "$tmp/log"
-like "$out" 'give it with --key' "... and no key"
+like "$out" 'audit verify --key FILE. takes one that was taken away' "... and no key"
 ok "a log is written" "$log" "$tmp/log" 20
 exits 0 "it is verified" "$bawn" daemon audit verify --dir "$tmp/log"
 like "$out" '^sound: lines 1 to 21' "... whole"
