@@ -63,6 +63,7 @@ $(eval $(call enclave_rule,witness))
 $(eval $(call enclave_rule,provision,common))
 $(eval $(call enclave_rule,quote,common))
 $(eval $(call enclave_rule,launch,common))
+$(eval $(call enclave_rule,ledger))
 
 # Whose white lists the launch enclave takes: a file of 128 hexadecimal digits, the root's public
 # point. It is measured; a release gives its own, a build tree has one to play with.
@@ -108,6 +109,7 @@ $(eval $(call sign_rule,witness-kss,witness,witness-kss,development))
 $(eval $(call sign_rule,provision,provision,provision,provision))
 $(eval $(call sign_rule,quote,quote,quote,quote))
 $(eval $(call sign_rule,launch,launch,launch,launch))
+$(eval $(call sign_rule,ledger,ledger,ledger,ledger))
 
 # What, besides the sources, decides a measurement.
 define ENCLAVE_TOOLS
@@ -137,7 +139,7 @@ KIT_INSTALLED = include/bawn_enclave.h:$(INCDIR)/bawn_enclave.h \
 	$(ENCLAVE_KIT):$(LIBDIR)/libbawn_enclave.a \
 	enclaves/runtime/enclave.lds:$(DATADIR)/bawn/enclave.lds \
 	$(BUILD)/bawn-enclave.pc:$(LIBDIR)/pkgconfig/bawn-enclave.pc \
-	$(foreach e,provision quote launch witness,$(ENCLAVE_BUILD)/$(e).signed.so:$(LIBDIR)/bawn/$(e).signed.so)
+	$(foreach e,provision quote launch ledger witness,$(ENCLAVE_BUILD)/$(e).signed.so:$(LIBDIR)/bawn/$(e).signed.so)
 
 # The demo is an example: of the public interface, and with the library that gets installed.
 $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o $(STATIC)

@@ -1,7 +1,7 @@
 /*
  * The ECALL interface of the architectural enclaves, for both sides of it:
  * the drivers in this folder and the open enclaves (enclaves/provision, quote,
- * launch). Freestanding. doc/ARCHITECTURAL-ENCLAVES.md explains it.
+ * launch, ledger). Freestanding. doc/ARCHITECTURAL-ENCLAVES.md explains it.
  *
  * Addresses are the host's, as integers. The structures are laid out as SDK
  * enclaves have them, their padding named so that none of it is left unset.
@@ -54,6 +54,12 @@ enum ae_answer {
 	AE_QE_KEY_MISMATCH = 0xba15,       /* the certification is for another attestation key */
 	AE_LE_LIST_SIGNATURE = 0xba21,     /* a signature of the list does not hold */
 	AE_LE_LIST_PRODUCT = 0xba22,       /* the list is for another launch enclave */
+	AE_LEDGER_BLOB = 0xba31,           /* no blob of this enclave, or changed, or of another platform or signer */
+	AE_LEDGER_ABOVE = 0xba32,          /* sealed at a CPUSVN or ISVSVN above the present one */
+	AE_LEDGER_LOG = 0xba33,            /* an end of another log, or a name that is not the key's */
+	AE_LEDGER_BACK = 0xba34,           /* an end before the one in the blob, or another one of the same line */
+	AE_LEDGER_PROOF = 0xba35,          /* not made with the key of this log at that line */
+	AE_LEDGER_FAR = 0xba36,            /* more than AE_LEDGER_STEPS lines behind the one in the blob */
 };
 
 /* ---- launch enclave ---- */
@@ -229,6 +235,51 @@ struct ae_ms_quote {
 	uint16_t pce_isvsvn, pad3;
 	uint64_t certification; /* u16 type, u32 size, data */
 	uint32_t certification_size, pad4;
+};
+
+/* ---- ledger enclave: ours alone ---- */
+
+enum { AE_LEDGER_BEGIN = 0, AE_LEDGER_NOTE = 1, AE_LEDGER_READ = 2 };
+
+/*
+ * The end of an audit log, as doc/PROTOCOL.md encodes an anchor: the log's name
+ * 16, number of the line 8, MAC of the line 32, its time 8; little-endian.
+ */
+#define AE_LEDGER_END_BYTES 64
+#define AE_LEDGER_END_LOG 0
+#define AE_LEDGER_END_COUNT 16
+#define AE_LEDGER_END_MAC 24
+/* A log whose name is the first 16 bytes of SHA-256(this || K[1]) can be told from any other. */
+#define AE_LEDGER_NAME "bawn audit log"
+/* K[n + 1] = SHA-256(this || K[n]). */
+#define AE_LEDGER_NEXT "bawn audit key"
+/* Proof of an end at line n: HMAC-SHA256(SHA-256(this || K[n + 1]), end). */
+#define AE_LEDGER_PROVES "bawn audit end"
+/* Keys that are derived in one call; a log of so many lines would fill a disk. */
+#define AE_LEDGER_STEPS (UINT32_C(1) << 22)
+
+/* What a blob says in the clear, and READ vouches for. */
+struct ae_ledger_state {
+	uint8_t first[8]; /* number of the first line followed: 1 if it was there when the log began */
+	uint8_t end[AE_LEDGER_END_BYTES];
+};
+/* Sealed data (doc/ENCLAVE-KIT.md): the state as additional data, the next line's key as text. */
+#define AE_LEDGER_BLOB_BYTES (80 + 72 + 32)
+
+struct ae_ms_ledger_begin {
+	uint32_t answer, pad;
+	uint64_t end, key; /* where it begins, and the key of the line after */
+	uint64_t blob;     /* out */
+};
+struct ae_ms_ledger_note {
+	uint32_t answer, pad;
+	uint64_t blob; /* in, out */
+	uint64_t end, proof;
+};
+struct ae_ms_ledger_read {
+	uint32_t answer, pad;
+	uint64_t blob;
+	uint64_t state; /* out */
 };
 
 #endif

@@ -228,7 +228,7 @@ int ae_token_parse(const void *file, size_t n, struct isa_einittoken *out, struc
 
 /* ======================= the desk ======================= */
 
-enum ae_enclave { AE_LAUNCH, AE_PROVISION, AE_QUOTE, AE_ENCLAVES };
+enum ae_enclave { AE_LAUNCH, AE_PROVISION, AE_QUOTE, AE_LEDGER, AE_ENCLAVES };
 
 /* What an enclave will be, for its launch token. */
 struct ae_identity {
@@ -404,6 +404,23 @@ int ae_desk_certify(struct ae_desk *d, const struct isa_report *report, const st
 int ae_desk_pce_info(struct ae_desk *d, const struct isa_report *report,
 		     const uint8_t key[AE_PEK_BYTES], uint8_t cipher[AE_PPID_CIPHER_BYTES],
 		     struct ae_pce_info *info, struct bawn_error *e);
+
+/* ---- the end of an audit log, sealed (doc/AUDIT.md) ---- */
+
+/*
+ * Ends are encoded as in ae/abi.h. begin: follow a log from here on, with the
+ * key of the next line; at line 0 the log's name must be the key's own.
+ * note: a later end of the same log, proven with the key of the line after it;
+ * the same end once more is no error. What the enclave refuses
+ * (BAWN_ERR_DENIED, sgx_status AE_LEDGER_...) leaves the blob as it was.
+ */
+int ae_desk_ledger_begin(struct ae_desk *d, const uint8_t end[AE_LEDGER_END_BYTES], const uint8_t key[32],
+			 uint8_t blob[AE_LEDGER_BLOB_BYTES], struct bawn_error *e);
+int ae_desk_ledger_note(struct ae_desk *d, uint8_t blob[AE_LEDGER_BLOB_BYTES],
+			const uint8_t end[AE_LEDGER_END_BYTES], const uint8_t proof[32], struct bawn_error *e);
+/* What the blob says, if it is the enclave's own, of this platform. */
+int ae_desk_ledger_read(struct ae_desk *d, const uint8_t blob[AE_LEDGER_BLOB_BYTES],
+			struct ae_ledger_state *out, struct bawn_error *e);
 
 /* ======================= keys outside, from an emulated platform's fuses ======================= */
 

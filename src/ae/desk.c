@@ -221,6 +221,7 @@ static int load_with_token(struct ae_desk *d, enum ae_enclave which, struct bawn
 {
 	static const char *const names[AE_ENCLAVES] = {
 		[AE_LAUNCH] = "launch", [AE_PROVISION] = "provision", [AE_QUOTE] = "quote",
+		[AE_LEDGER] = "ledger",
 	};
 	struct isa_einittoken token;
 	struct bawn_error why = { 0 };

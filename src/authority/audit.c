@@ -22,6 +22,7 @@ struct authority_audit {
 	struct authority_audit_options o;
 	struct audit_head now;    /* as appended */
 	struct wire_anchor synced;
+	uint8_t proof[32]; /* of it */
 	bool dirty;
 	bool gone; /* what was there at the last sync was not there, or not as written, when it was opened */
 	uint64_t lost, lost_told; /* lines */
@@ -210,6 +211,7 @@ int authority_audit_sync(struct authority_audit *a, struct bawn_error *e)
 	if (rc)
 		return rc;
 	a->synced = a->now.anchor;
+	audit_prove(a->now.key, &a->synced, a->proof);
 	a->dirty = false;
 	return 0;
 }
@@ -217,6 +219,48 @@ int authority_audit_sync(struct authority_audit *a, struct bawn_error *e)
 void authority_audit_head(const struct authority_audit *a, struct wire_anchor *out)
 {
 	*out = a->synced;
+}
+
+void authority_audit_proof(const struct authority_audit *a, uint8_t proof[32])
+{
+	memcpy(proof, a->proof, sizeof(a->proof));
+}
+
+/* The first key, if its owner left it here, and it is this log's. */
+static bool first_key(const struct authority_audit *a, uint8_t key[32])
+{
+	struct authority_audit_key k = { 0 };
+	uint8_t *text, log[16];
+	bool good;
+	size_t n;
+
+	if (io_read_file_at(a->dirfd, AUTHORITY_AUDIT_KEY_FILE, 4096, &text, &n, NULL))
+		return false;
+	good = authority_audit_key_parse((const char *)text, n, &k, NULL) == 0;
+	wipe(text, n);
+	free(text);
+	audit_log_name(k.key, log);
+	/* Logs of earlier releases have random names, and can be followed from where they are. */
+	good = good && memcmp(log, a->now.anchor.log, sizeof(log)) == 0;
+	if (good)
+		memcpy(key, k.key, 32);
+	wipe(&k, sizeof(k));
+	return good;
+}
+
+int authority_audit_follow(struct authority_audit *a, struct wire_anchor *from, uint8_t key[32], struct bawn_error *e)
+{
+	int rc = authority_audit_sync(a, e);
+
+	if (rc)
+		return rc;
+	*from = (struct wire_anchor){ 0 };
+	memcpy(from->log, a->now.anchor.log, sizeof(from->log));
+	if (!first_key(a, key)) {
+		*from = a->now.anchor;
+		memcpy(key, a->now.key, 32);
+	}
+	return 0;
 }
 
 struct look {
@@ -302,10 +346,9 @@ static int set_later_aside(int dirfd, uint64_t number, const uint8_t log[16], st
 static int begin_log(struct authority_audit *a, struct bawn_error *e)
 {
 	char text[98];
-	int rc = crypto_random(a->now.anchor.log, 16, e);
+	int rc = crypto_random(a->now.key, 32, e);
 
-	if (rc == 0)
-		rc = crypto_random(a->now.key, 32, e);
+	audit_log_name(a->now.key, a->now.anchor.log);
 	if (rc == 0)
 		rc = set_later_aside(a->dirfd, 0, a->now.anchor.log, e);
 	if (rc == 0)

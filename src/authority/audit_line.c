@@ -109,22 +109,6 @@ void audit_render(const struct role_audit *ev, uint64_t n, const struct audit_ex
 	put_text(out, "note", ev->note);
 }
 
-void audit_key_next(uint8_t key[32])
-{
-	struct crypto_sha256 h;
-
-	crypto_sha256_init(&h);
-	crypto_sha256_update(&h, "bawn audit key", 14);
-	crypto_sha256_update(&h, key, 32);
-	crypto_sha256_final(&h, key);
-}
-
-void audit_mac(const uint8_t key[32], const uint8_t before[32], const void *line, size_t n,
-	       uint8_t mac[32])
-{
-	crypto_hmac_sha256(key, before, 32, line, n, mac);
-}
-
 /* ---- reading ---- */
 
 static bool read_hex(struct jread *r, void *out, size_t n)

@@ -259,7 +259,8 @@ size_t authority_entries_count(const struct authority_entries *x, enum wire_entr
  * MAC = HMAC-SHA256(K[n], MAC of line n - 1 || the line's bytes before that),
  * K[n + 1] = SHA-256("bawn audit key" || K[n]), and K[n] is forgotten at the
  * next sync: whoever takes the machine over can not change what was written
- * before. K[1] is in the file "audit-key" until the owner takes it away.
+ * before. K[1] is in the file "audit-key" until the owner takes it away; the
+ * log's name is made from it.
  */
 struct authority_audit;
 struct authority_audit_options {
@@ -294,6 +295,17 @@ int authority_audit_recover(struct authority_audit *a, struct bawn_error *e);
 int authority_audit_sync(struct authority_audit *a, struct bawn_error *e);
 /* The head as of the last sync: what will be there after a power failure. */
 void authority_audit_head(const struct authority_audit *a, struct wire_anchor *out);
+/*
+ * That the log's writer has the key of the line after that head: who holds an
+ * earlier key of this log, as the ledger enclave does, can check it. doc/AUDIT.md.
+ */
+void authority_audit_proof(const struct authority_audit *a, uint8_t proof[32]);
+/*
+ * From where on the log can be followed, and with which key: line 0, if
+ * the first key is still there, else its end. The key is a secret; wipe it.
+ */
+int authority_audit_follow(struct authority_audit *a, struct wire_anchor *from, uint8_t key[32],
+			   struct bawn_error *e);
 /*
  * What there is at a line, to be compared with an anchor of earlier. Nothing is
  * verified. Reads a file of the log, or all of them if the line is not there;

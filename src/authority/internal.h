@@ -18,10 +18,17 @@ struct audit_extra {
 /* The line up to where the MAC covers it. */
 void audit_render(const struct role_audit *ev, uint64_t n, const struct audit_extra *x,
 		  struct buf *out);
+
+/* ---- keys ---- */
+
 /* K[n + 1] from K[n], in place. */
 void audit_key_next(uint8_t key[32]);
+/* The name of the log that begins with this key: nobody who does not have it can begin that log again. */
+void audit_log_name(const uint8_t first[32], uint8_t log[16]);
 void audit_mac(const uint8_t key[32], const uint8_t before[32], const void *line, size_t n,
 	       uint8_t mac[32]);
+/* That whoever says so has the key of the line after this end. */
+void audit_prove(const uint8_t key[32], const struct wire_anchor *end, uint8_t proof[32]);
 
 /* ---- files ---- */
 

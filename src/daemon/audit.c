@@ -70,6 +70,18 @@ static void answer_line(struct parent *p, uint64_t number)
 	channel_send_role(p->child[PROC_VAULT].channel, &m, NULL, 0, NULL);
 }
 
+static void answer_key(struct parent *p)
+{
+	struct role_message m = { .head.type = ROLE_KEY };
+	struct bawn_error e = { 0 };
+
+	/* Without an answer it is asked again. */
+	if (authority_audit_follow(p->audit, &m.u.key.from, m.u.key.key, &e) == 0)
+		channel_send_role(p->child[PROC_VAULT].channel, &m, NULL, 0, NULL);
+	wipe(&m, sizeof(m));
+	p->audit_owed = true; /* what was brought to disk for it, the vault is to know */
+}
+
 void parent_audit(struct parent *p, const struct message *m)
 {
 	struct bawn_error e = { 0 };
@@ -77,6 +89,10 @@ void parent_audit(struct parent *p, const struct message *m)
 
 	if (role_decode(m->body, m->n, &r, &e) == 0 && r.head.type == ROLE_LINE_ASK) {
 		answer_line(p, r.u.line_ask.number);
+		return;
+	}
+	if (e.code == 0 && r.head.type == ROLE_KEY_ASK) {
+		answer_key(p);
 		return;
 	}
 	if (e.code || r.head.type != ROLE_AUDIT) {
@@ -122,6 +138,7 @@ void parent_audit_answer(struct parent *p)
 	m.u.anchor.restarts = p->restarts;
 	m.u.anchor.failing = p->audit_failing || p->audit_unsynced;
 	authority_audit_head(p->audit, &m.u.anchor.head);
+	authority_audit_proof(p->audit, m.u.anchor.proof);
 	if (channel_send_role(v->channel, &m, NULL, 0, NULL) == 0)
 		p->audit_owed = p->audit_now = false;
 }

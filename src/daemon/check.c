@@ -157,6 +157,7 @@ static void parents_files(const struct config *c, struct found *f)
 		{ "launch-enclave", c->enclave[ENCLAVE_LAUNCH] },
 		{ "provision-enclave", c->enclave[ENCLAVE_PROVISION] },
 		{ "quote-enclave", c->enclave[ENCLAVE_QUOTE] },
+		{ "ledger-enclave", c->enclave[ENCLAVE_LEDGER] },
 		{ "white-list", c->white_list[LIST_LAUNCH] },
 		{ "provision-white-list", c->white_list[LIST_PROVISION] },
 	};

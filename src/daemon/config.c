@@ -87,6 +87,7 @@ static const struct key {
 	{ "launch-enclave", PATH, AT(enclave[ENCLAVE_LAUNCH]) },
 	{ "provision-enclave", PATH, AT(enclave[ENCLAVE_PROVISION]) },
 	{ "quote-enclave", PATH, AT(enclave[ENCLAVE_QUOTE]) },
+	{ "ledger-enclave", PATH, AT(enclave[ENCLAVE_LEDGER]) },
 	{ "white-list", PATH, AT(white_list[LIST_LAUNCH]) },
 	{ "provision-white-list", PATH, AT(white_list[LIST_PROVISION]) },
 	{ "debug-enclaves", BOOL, AT(debug_enclaves) },
@@ -380,6 +381,7 @@ int config_default(struct config *c, struct bawn_error *e)
 	strcpy(c->enclave[ENCLAVE_LAUNCH], BAWN_LIBEXEC "/launch.signed.so");
 	strcpy(c->enclave[ENCLAVE_PROVISION], BAWN_LIBEXEC "/provision.signed.so");
 	strcpy(c->enclave[ENCLAVE_QUOTE], BAWN_LIBEXEC "/quote.signed.so");
+	strcpy(c->enclave[ENCLAVE_LEDGER], BAWN_LIBEXEC "/ledger.signed.so");
 	if (!c->separate)
 		return default_user_places(c, e);
 	default_root(c);

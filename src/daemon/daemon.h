@@ -59,7 +59,7 @@ struct conf_user {
 	uint32_t ngroups;
 };
 
-enum conf_enclave { ENCLAVE_LAUNCH, ENCLAVE_PROVISION, ENCLAVE_QUOTE, CONF_ENCLAVES };
+enum conf_enclave { ENCLAVE_LAUNCH, ENCLAVE_PROVISION, ENCLAVE_QUOTE, ENCLAVE_LEDGER, CONF_ENCLAVES };
 enum conf_list { LIST_LAUNCH, LIST_PROVISION, CONF_LISTS }; /* enum ae_list_type - 1 */
 enum conf_source { SOURCE_NONE, SOURCE_DIRECTORY, SOURCE_PCS, SOURCE_PCCS };
 

@@ -18,7 +18,7 @@
 
 #define ENCLAVE_MAX ((size_t)64 << 20) /* bytes of an enclave's file */
 
-static const char *const enclave_names[CONF_ENCLAVES] = { "launch", "provision", "quote" };
+static const char *const enclave_names[CONF_ENCLAVES] = { "launch", "provision", "quote", "ledger" };
 
 /* A regular file that the parent opened for us; false if it found none. */
 static bool is_file(int fd)

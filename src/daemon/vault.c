@@ -365,6 +365,10 @@ static void parent_role(struct vault *v)
 		pthread_mutex_unlock(&v->lock);
 	} else if (m.head.type == ROLE_LINE) {
 		anchor_line(v, &m.u.line);
+	} else if (m.head.type == ROLE_KEY) {
+		ledger_key(v, &m.u.key);
+		wipe(&m, sizeof(m));
+		wipe(v->in.body, v->in.n);
 	} else if (m.head.type == ROLE_POLICY) {
 		fd = message_fd(&v->in);
 		new_policy(v, &m.u.policy, fd);
@@ -495,6 +499,7 @@ static void loop(struct vault *v)
 			v->unkept[0] = '\0';
 		pthread_mutex_unlock(&v->lock);
 		anchor_save(v, false);
+		ledger_tick(v, false);
 	}
 }
 
@@ -551,6 +556,7 @@ int vault_main(const struct config *c, const struct sandbox *s)
 	loop(&v);
 	/* The gate is gone, so nothing is under way but what waited; that is told so. */
 	parked_expire(&v, UINT64_MAX);
+	ledger_tick(&v, true);
 	anchor_save(&v, true);
 	if (v.unsaved)
 		log_msg(LOG_ERROR, "the provisioning state could not be written to the last");

@@ -115,6 +115,16 @@ enum fetch_state { FETCH_IDLE, FETCH_ASKED };
 /* How a request ended: with what was asked for; by the policy's word or a rate; by a failure; for a flaw of its own. */
 enum outcome { OUTCOME_OK, OUTCOME_REFUSED, OUTCOME_FAILED, OUTCOME_BAD, OUTCOMES };
 
+/* The end of the audit log, sealed (vault_ledger.c). */
+struct ledger {
+	enum { LEDGER_WAITS, LEDGER_KEY, LEDGER_LINE, LEDGER_FOLLOWS } step; /* KEY, LINE: the parent was asked */
+	uint64_t next;          /* clock_ns: nothing before */
+	uint8_t blob[AE_LEDGER_BLOB_BYTES];
+	uint64_t first;         /* what the blob says: ae_ledger_state */
+	struct wire_anchor end;
+	bool followed;          /* since we started */
+};
+
 struct vault {
 	const struct config *config;
 	struct sandbox sandbox;
@@ -212,8 +222,11 @@ struct vault {
 	struct role_anchor anchor;
 	uint64_t anchor_saved; /* clock_ns */
 	struct wire_anchor kept;      /* the log's head as of the last run; count 0: none */
+	bool anchor_asked;            /* the parent, what the log has there */
 	uint64_t anchor_from;         /* lines that the log must have before its head is kept anew */
 	char anchor_problem[WIRE_NOTE]; /* the log is not the one that was kept in mind */
+	struct ledger ledger;         /* the first thread's */
+	char unsealed[WIRE_NOTE];     /* why the log's head is not sealed, though it was */
 
 	/* counters */
 	struct {
@@ -384,6 +397,9 @@ void vault_audit(struct vault *v, const struct job *j, enum wire_code code);
 bool audit_permits(struct vault *v, struct job *j);
 void vault_note(struct vault *v, enum wire_audit_event event, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* ---- vault_anchor.c ---- */
+
 /*
  * The head of the audit log that the last vault kept: the parent is asked what
  * the log has there now, and what it says compared. A log that is not the same
@@ -393,6 +409,22 @@ void anchor_load(struct vault *v);
 void anchor_line(struct vault *v, const struct role_line *now);
 /* Keep the head that there is now. */
 void anchor_save(struct vault *v, bool force);
+void anchor_ask_line(uint64_t number);
+/* The log is not as it was kept: that, and what it should have had (count 0: not known). */
+void anchor_fault(struct vault *v, const struct wire_anchor *kept, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Is the log, by what it has there now, the one that this is the end of? If not, that is a fault. */
+bool anchor_holds(struct vault *v, const struct wire_anchor *kept, const struct role_line *now, const char *how);
+
+/* ---- vault_ledger.c ---- */
+
+/* Look at what is sealed, or begin, or seal the head that there is now; last: the service stops. */
+void ledger_tick(struct vault *v, bool last);
+/* What the parent answers. */
+void ledger_line(struct vault *v, const struct role_line *now);
+void ledger_key(struct vault *v, const struct role_key *k);
+/* After a fault that was on record: what is sealed no longer counts. */
+void ledger_forget(struct vault *v);
 
 /* ---- vault_remark.c ---- */
 

@@ -8,9 +8,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ANCHOR_FILE "anchor"
-#define ANCHOR_EVERY (10 * SECOND_NS)
-
 static uint64_t now_us(void)
 {
 	struct timespec t;
@@ -162,95 +159,4 @@ void vault_note(struct vault *v, enum wire_audit_event event, const char *fmt, .
 	text_vprintf(m.u.audit.note, sizeof(m.u.audit.note), fmt, ap);
 	va_end(ap);
 	tell(v, &m);
-}
-
-/* ---- the log's head, kept where the log's writer has no access: who cuts the log is found out ---- */
-
-static void ask_line(uint64_t number)
-{
-	struct role_message m = { .head.type = ROLE_LINE_ASK, .u.line_ask.number = number };
-
-	if (channel_send_role(FD_PARENT, &m, NULL, 0, NULL))
-		_exit(1);
-}
-
-/* Before the record of it is in the log, what was kept stays: else nobody would know of it after a crash. */
-static void anchor_fault(struct vault *v, const char *what)
-{
-	pthread_mutex_lock(&v->lock);
-	snprintf(v->anchor_problem, sizeof(v->anchor_problem), "%s", what);
-	v->anchor_from = UINT64_MAX;
-	pthread_mutex_unlock(&v->lock);
-	log_msg(LOG_ERROR, "%s", what);
-	vault_note(v, WIRE_AUDIT_FAULT, "%s", what);
-	ask_line(0);
-}
-
-void anchor_load(struct vault *v)
-{
-	struct bawn_error e = { 0 };
-	struct wire_anchor a;
-	uint8_t *p = NULL;
-	size_t n;
-	int r = authority_state_read(FD_VAULT_STATE, ANCHOR_FILE, AUTHORITY_ANCHOR, &p, &n, &e);
-
-	if (r == BAWN_ERR_NOT_FOUND)
-		return;
-	if (r == 0)
-		r = authority_anchor_decode(p, n, &a, &e);
-	free(p);
-	if (r) {
-		anchor_fault(v, "audit log: what was kept of its end cannot be read, so it may have been cut off");
-		return;
-	}
-	v->kept = a;
-	v->anchor_from = UINT64_MAX;
-	ask_line(a.count);
-}
-
-void anchor_line(struct vault *v, const struct role_line *now)
-{
-	enum authority_audit_finding f = authority_anchor_compare(&v->kept, now);
-	char what[WIRE_NOTE];
-
-	if (f == AUTHORITY_AUDIT_SOUND || v->anchor_problem[0]) {
-		pthread_mutex_lock(&v->lock);
-		v->anchor_from = v->anchor_problem[0] ? now->last : 0;
-		pthread_mutex_unlock(&v->lock);
-		return;
-	}
-	if (f == AUTHORITY_AUDIT_OTHER)
-		snprintf(what, sizeof(what), "audit log: another one is in the place of that with %llu lines",
-			 (unsigned long long)v->kept.count);
-	else if (f == AUTHORITY_AUDIT_CUT)
-		snprintf(what, sizeof(what), "audit log: it ends before line %llu, which it had",
-			 (unsigned long long)v->kept.count);
-	else if (f == AUTHORITY_AUDIT_CHANGED)
-		snprintf(what, sizeof(what), "audit log: its line %llu is another than it was",
-			 (unsigned long long)v->kept.count);
-	else
-		snprintf(what, sizeof(what), "audit log: lines that it had are gone");
-	anchor_fault(v, what);
-}
-
-void anchor_save(struct vault *v, bool force)
-{
-	uint8_t bytes[AUTHORITY_ANCHOR];
-	struct bawn_error e = { 0 };
-	uint64_t now = clock_ns();
-	struct wire_anchor head;
-
-	pthread_mutex_lock(&v->lock);
-	head = v->anchor.head;
-	/* After a fault only when the service is stopped: a vault that dies is not the end of it. */
-	if (!head.count || head.count < v->anchor_from ||
-	    (!force && (v->anchor_problem[0] || now - v->anchor_saved < ANCHOR_EVERY))) {
-		pthread_mutex_unlock(&v->lock);
-		return;
-	}
-	v->anchor_saved = now;
-	pthread_mutex_unlock(&v->lock);
-	authority_anchor_encode(&head, bytes);
-	if (authority_state_write(FD_VAULT_STATE, ANCHOR_FILE, bytes, sizeof(bytes), 4096, &e))
-		log_msg(LOG_WARN, "the audit log's head cannot be kept: %s", e.msg);
 }

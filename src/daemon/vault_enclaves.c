@@ -14,6 +14,7 @@ static enum conf_enclave conf_of(enum ae_enclave which)
 		[AE_LAUNCH] = ENCLAVE_LAUNCH,
 		[AE_PROVISION] = ENCLAVE_PROVISION,
 		[AE_QUOTE] = ENCLAVE_QUOTE,
+		[AE_LEDGER] = ENCLAVE_LEDGER,
 	};
 
 	return of[which];
@@ -69,7 +70,8 @@ static int may_run(struct vault *v, const struct image *im, struct bawn_error *e
 /* What the loader did not bring; it has said why. */
 static int missing(const struct vault *v, enum conf_enclave which, int r, struct bawn_error *e)
 {
-	static const char *const names[CONF_ENCLAVES] = { "launch-enclave", "provision-enclave", "quote-enclave" };
+	static const char *const names[CONF_ENCLAVES] = { "launch-enclave", "provision-enclave", "quote-enclave",
+						   "ledger-enclave" };
 	const char *path = v->config->enclave[which];
 
 	return err_set(e, r, path[0] ? "%s = %s: no enclave that can be used is there" :
@@ -143,8 +145,8 @@ int enclaves_new(struct vault *v, int fd, struct bawn_error *e)
 	uint32_t keep = v->config->idle_seconds ? v->config->idle_seconds * 1000 : AE_KEEP;
 	struct ae_desk_options opt = {
 		.source = { .load = load, .identify = identify, .arg = v },
-		.instances = { [AE_LAUNCH] = 1, [AE_PROVISION] = 1, [AE_QUOTE] = enclaves_at_once(v) },
-		.keep_ms = { keep, keep, keep },
+		.instances = { [AE_LAUNCH] = 1, [AE_PROVISION] = 1, [AE_QUOTE] = enclaves_at_once(v), [AE_LEDGER] = 1 },
+		.keep_ms = { keep, keep, keep, keep },
 		.ppid_key = v->config->has_ppid_key ? v->config->ppid_key : NULL,
 	};
 	struct ae_desk *desk;

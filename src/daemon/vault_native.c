@@ -90,6 +90,8 @@ static enum wire_state state_of(struct vault *v, char problem[WIRE_NOTE])
 			 v->config->audit_required ? ", and nothing is given without it" : "");
 	else if (v->anchor_problem[0])
 		memcpy(problem, v->anchor_problem, WIRE_NOTE);
+	else if (v->unsealed[0])
+		memcpy(problem, v->unsealed, WIRE_NOTE);
 	else if (v->unkept[0])
 		memcpy(problem, v->unkept, WIRE_NOTE);
 	else if (none && v->desk && !problem[0])

@@ -89,8 +89,15 @@ static const struct wire_field anchor_fields[] = {
 	F_BOOL(struct role_anchor, failing),
 	F_ZERO(3),
 	F_PART(struct role_anchor, head, wire_anchor_layout),
+	F_BYTES(struct role_anchor, proof),
 };
 static const struct wire_layout anchor = LAYOUT(struct role_anchor, "anchor", anchor_fields);
+
+static const struct wire_field key_fields[] = {
+	F_PART(struct role_key, from, wire_anchor_layout),
+	F_BYTES(struct role_key, key),
+};
+static const struct wire_layout key = LAYOUT(struct role_key, "key", key_fields);
 
 static const struct wire_field line_ask_fields[] = { F_UINT(struct role_line_ask, number) };
 static const struct wire_layout line_ask = LAYOUT(struct role_line_ask, "line-ask", line_ask_fields);
@@ -171,6 +178,7 @@ static const struct role {
 	{ ROLE_COUNTERS, &counters }, { ROLE_AUDIT, &audit },   { ROLE_ANCHOR, &anchor },
 	{ ROLE_POLICY, &policy },   { ROLE_FETCH, &fetch },     { ROLE_FETCHED, &fetched },
 	{ ROLE_PARKED, &parked },   { ROLE_LINE_ASK, &line_ask }, { ROLE_LINE, &line },
+	{ ROLE_KEY_ASK, &wire_empty_layout }, { ROLE_KEY, &key },
 };
 
 const struct wire_layout *role_layout(unsigned type)

@@ -173,7 +173,7 @@ struct wire_decision {
 
 /* The state of the audit log after its line number `count`. */
 struct wire_anchor {
-	uint8_t log[16]; /* the log's own random name */
+	uint8_t log[16]; /* the log's name, from its first key */
 	uint64_t count;
 	uint8_t mac[32]; /* of line `count`; zeros if count is 0 */
 	uint64_t time;   /* seconds since 1970 */
@@ -713,6 +713,8 @@ enum role_type {
 	ROLE_ANCHOR = 0x111,   /* parent to vault: the log's head, and what the parent counts */
 	ROLE_LINE_ASK = 0x112, /* vault to parent: what the log has at some line */
 	ROLE_LINE = 0x113,     /* parent to vault: the answer */
+	ROLE_KEY_ASK = 0x114,  /* vault to parent: from where, and with which key, the log can be followed */
+	ROLE_KEY = 0x115,      /* parent to vault: the answer */
 	ROLE_POLICY = 0x122,   /* parent to vault, with a sealed memory file: the policy in force */
 	ROLE_FETCH = 0x130,    /* vault to courier */
 	ROLE_FETCHED = 0x131,  /* courier to vault, with a sealed memory file if there is content */
@@ -793,6 +795,12 @@ struct role_anchor {
 	uint64_t restarts; /* of roles */
 	bool failing;    /* lines cannot be written just now: disk full, read-only */
 	struct wire_anchor head;
+	uint8_t proof[32]; /* that we have the key of the line after the head: for the ledger enclave */
+};
+
+struct role_key { /* a secret */
+	struct wire_anchor from; /* count 0 if the log's first key is there, else the head */
+	uint8_t key[32];         /* of the line after */
 };
 
 struct role_line_ask {
@@ -854,6 +862,7 @@ struct role_message {
 		struct role_anchor anchor;
 		struct role_line_ask line_ask;
 		struct role_line line;
+		struct role_key key;
 		struct role_policy policy;
 		struct role_fetch fetch;
 		struct role_fetched fetched;

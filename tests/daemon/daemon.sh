@@ -38,6 +38,7 @@ daemon_config() {
 			policy = $tmp/policy
 			provision-enclave = $PWD/$BUILD/enclaves/provision.signed.so
 			quote-enclave = $PWD/$BUILD/enclaves/quote.signed.so
+			ledger-enclave = $PWD/$BUILD/enclaves/ledger.signed.so
 			launch-enclave = $PWD/$BUILD/enclaves/launch.signed.so
 			collateral = directory $tmp/fab
 		END

@@ -134,7 +134,8 @@ int main(void)
 {
 	static const unsigned types[] = { ROLE_REQUEST, ROLE_CLOSED, ROLE_ANSWERED, ROLE_COUNTERS,
 					  ROLE_AUDIT,   ROLE_ANCHOR, ROLE_POLICY,   ROLE_FETCH,
-					  ROLE_FETCHED, ROLE_PARKED,  ROLE_LINE_ASK, ROLE_LINE };
+					  ROLE_FETCHED, ROLE_PARKED,  ROLE_LINE_ASK, ROLE_LINE,
+					  ROLE_KEY_ASK, ROLE_KEY };
 
 	for (size_t i = 0; i < ARRAY_LEN(types); i++)
 		test_message(types[i]);
