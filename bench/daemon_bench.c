@@ -82,9 +82,10 @@ static void set_up(void)
 	snprintf(text, sizeof(text),
 		 "device = emulated\nplatform = %s/vault\nstate = %s/state\naudit = %s/audit\npolicy = %s/policy\n"
 		 "provision-enclave = %s/enclaves/provision.signed.so\nquote-enclave = %s/enclaves/quote.signed.so\n"
+		 "ledger-enclave = %s/enclaves/ledger.signed.so\n"
 		 "collateral = directory %s/fab\nconnections-per-uid = 512\nlog = error\n%s"
 		 "[socket native]\npath = %s/sock\nmode = 0666\n",
-		 dir, dir, dir, dir, build, build, dir,
+		 dir, dir, dir, dir, build, build, build, dir,
 		 geteuid() == 0 ? "gate-user = 61001\nvault-user = 61002\ncourier-user = 61003\n" : "", dir);
 	write_text("conf", text);
 	if (geteuid() == 0)

@@ -105,6 +105,7 @@ audit = $dir/service/audit
 policy = $dir/service/policy
 provision-enclave = $(realpath "$BUILD")/enclaves/provision.signed.so
 quote-enclave = $(realpath "$BUILD")/enclaves/quote.signed.so
+ledger-enclave = $(realpath "$BUILD")/enclaves/ledger.signed.so
 collateral = directory $dir/service/fab
 END
 	# Started by root, each role has a user of its own.

@@ -240,7 +240,7 @@ static bool first_key(const struct authority_audit *a, uint8_t key[32])
 	wipe(text, n);
 	free(text);
 	audit_log_name(k.key, log);
-	/* Logs of earlier releases have random names, and can be followed from where they are. */
+	/* Another log's, put here, is no more use than none. */
 	good = good && memcmp(log, a->now.anchor.log, sizeof(log)) == 0;
 	if (good)
 		memcpy(key, k.key, 32);

@@ -93,8 +93,8 @@ static void look(struct vault *v)
 	if (r == 0)
 		take_state(l, &state, &e);
 	if (e.code == BAWN_ERR_FORMAT || refused(&e)) {
-		anchor_fault(v, &unknown, "audit log: what was sealed of its end cannot be read, so it may have been "
-			     "cut off: %s", e.msg);
+		anchor_fault(v, &unknown, "audit log: its end as sealed cannot be read, so it may have been cut off: %s",
+			     e.sgx_status ? ae_status_name(e.sgx_status) : e.msg);
 		return;
 	}
 	if (r && r != BAWN_ERR_BUSY)
@@ -185,8 +185,8 @@ static void follow(struct vault *v)
 		vault_note(v, WIRE_AUDIT_FAULT, "audit log: its end has not been sealed since line %llu; that begins anew",
 			   (unsigned long long)l->end.count);
 	} else if (refused(&e)) {
-		anchor_fault(v, &l->end, "audit log: after line %llu it does not go on as it was, as sealed: %s",
-			     (unsigned long long)l->end.count, e.msg);
+		anchor_fault(v, &l->end, "audit log: after line %llu it does not go on as it was: %s",
+			     (unsigned long long)l->end.count, ae_status_name(e.sgx_status));
 	} else if (r != BAWN_ERR_BUSY) {
 		unsealed(v, &e);
 	}

@@ -5,17 +5,6 @@
 . tests/daemon/daemon.sh
 daemon_setup
 
-lines() { "$bawn" daemon status --json | sed -n 's/.*"audit_lines": \([0-9]*\).*/\1/p'; }
-# All lines that there are now are on disk, and the vault knows.
-settled() {
-	local i last
-	last=$("$bawn" daemon audit tail --dir "$tmp/audit" -n 1 --json | sed 's/^{"n":\([0-9]*\),.*/\1/')
-	for ((i = 0; i < 100; i++)); do
-		[ "$(lines)" -ge "$last" ] && return 0
-		sleep 0.1
-	done
-	return 1
-}
 verify() { "$bawn" daemon audit verify --dir "$tmp/audit" --service; }
 
 # told WHAT REGEX: it starts, tells of that, and does so no more when it is started again.
@@ -34,11 +23,11 @@ told() {
 		like "$out" "$2" "... for that reason"
 	fi
 	if [ "$1" = wiped ]; then
-		ok "the record is on disk" settled
+		ok "the record is on disk" daemon_settled
 		kill -9 "$(role vault)"
 		ok "a vault that dies does not settle it" until_status "degraded: $2"
 	fi
-	ok "the record is on disk" settled
+	ok "the record is on disk" daemon_settled
 	daemon_stop
 	starts "started again, it goes on with what there is"
 	ok "the vault has heard of the log's end" until_ok "$bawn" daemon audit head --service
@@ -48,7 +37,7 @@ told() {
 
 starts "it starts"
 ok "a quote" "$ask" quote "$tmp/quote"
-ok "the record is on disk" settled
+ok "the record is on disk" daemon_settled
 daemon_stop
 : >"$tmp/log"
 starts "it starts again"
@@ -58,7 +47,7 @@ kill -9 "$daemon"
 wait "$daemon" 2>/dev/null
 starts "it starts after SIGKILL"
 exits 0 "and has the log of before" verify
-ok "the record is on disk" settled
+ok "the record is on disk" daemon_settled
 daemon_stop
 
 rm "$tmp"/audit/*
@@ -66,7 +55,7 @@ told "wiped" "audit log: another one is in the place of that with [0-9]+ lines" 
 
 cp -a "$tmp/audit" "$tmp/copy"
 for _ in 1 2 3 4 5; do "$ask" quote "$tmp/quote" >/dev/null; done
-ok "the record is on disk" settled
+ok "the record is on disk" daemon_settled
 daemon_stop
 rm -r "$tmp/audit"
 mv "$tmp/copy" "$tmp/audit"

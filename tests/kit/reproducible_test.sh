@@ -9,7 +9,7 @@ build_at() { # FOLDER
 	mkdir -p "$1"
 	cp -r Makefile VERSION enclaves include src "$1"
 	(cd "$1" && env -u MAKEFLAGS -u MAKELEVEL -u SANITIZE -u BUILD make -s BUILD=out \
-		LAUNCH_ROOT="$tmp/root" out/enclaves/{witness,provision,quote,launch}.so >log 2>&1) || { sed 's/^/# /' "$1/log"; return 1; }
+		LAUNCH_ROOT="$tmp/root" out/enclaves/{witness,provision,quote,launch,ledger}.so >log 2>&1) || { sed 's/^/# /' "$1/log"; return 1; }
 }
 measure() { # UNSIGNED
 	"$bawn" sign --key "$tmp/key.pem" --config enclaves/witness/witness.conf \
@@ -21,7 +21,7 @@ ok "a key" "$bawn" sign --new-key "$tmp/key.pem"
 printf '%0128d\n' 0 >"$tmp/root"
 ok "a build in one place" build_at "$tmp/here"
 ok "a build in another, with a longer name" build_at "$tmp/and/over/there"
-for name in witness provision quote launch; do
+for name in witness provision quote launch ledger; do
 	ok "give the same $name enclave, byte by byte" \
 		cmp "$tmp/here/out/enclaves/$name.so" "$tmp/and/over/there/out/enclaves/$name.so"
 done

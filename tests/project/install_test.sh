@@ -12,7 +12,7 @@ ok "make install" make -s BUILD="$BUILD" CC="$CC" PREFIX="$prefix" install
 for f in bin/bawn include/bawn.h lib/libbawn.a lib/libbawn.so lib/libbawn.so.0 lib/pkgconfig/bawn.pc \
 	include/bawn_enclave.h lib/libbawn_enclave.a share/bawn/enclave.lds share/man/man1/bawn.1 \
 	share/bash-completion/completions/bawn lib/bawn/provision.signed.so lib/bawn/quote.signed.so \
-	lib/bawn/launch.signed.so lib/bawn/witness.signed.so share/doc/bawn/AESM.md \
+	lib/bawn/launch.signed.so lib/bawn/ledger.signed.so lib/bawn/witness.signed.so share/doc/bawn/AESM.md \
 	share/doc/bawn/examples/hello/host.c; do
 	ok "$f is installed" test -s "$prefix/$f"
 done

@@ -1,0 +1,124 @@
+# The end of the audit log, sealed by the ledger enclave: somebody who can write every file of the
+# service cuts the log, writes another record of its end and another key, and is found out.
+# no-asan: the roles' tables of system calls do not have the sanitizer's
+. tests/tap.sh
+. tests/daemon/daemon.sh
+daemon_setup
+log=$tmp/audit vault=$tmp/state/vault
+file() { PYTHONDONTWRITEBYTECODE=1 python3 tests/daemon/state_file.py "$@"; }
+last() { "$bawn" daemon audit tail --dir "$log" -n 1 --json | sed 's/^{"n":\([0-9]*\),.*/\1/p;d'; }
+quotes() { for _ in 1 2 3 4; do "$ask" quote "$tmp/quote" >/dev/null || return; done; }
+sealed() { read -r first count < <(file show "$vault/ledger"); }
+is_sealed() { [ -e "$vault/ledger" ]; }
+# It has been looked at, in this run of the service: begun, or followed.
+followed() { sealed && [ "$count" -ge "$1" ]; }
+# On record is from where on there is a sealed word.
+begins() { "$bawn" daemon audit search --dir "$log" event=start | grep -q 'not that of what was before line'; }
+keep() { rm -rf "$tmp/kept" && cp -a "$tmp/state" "$tmp/kept" && cp -a "$log" "$tmp/kept/audit"; }
+back() {
+	rm -rf "$log" "$tmp/state"
+	cp -a "$tmp/kept/audit" "$log"
+	cp -a "$tmp/kept" "$tmp/state" && rm -r "$tmp/state/audit"
+}
+
+# told REGEX: it starts, and tells of that.
+told() {
+	: >"$tmp/log"
+	WAIT=serving starts "it starts"
+	ok "... and says what is wrong" until_status "degraded: $1"
+	ok "... in its log" logs "vault: $1"
+	ok "... and on record" until_ok "$bawn" daemon audit search --dir "$log" event=fault
+	like "$("$bawn" daemon audit search --dir "$log" event=fault | tail -n 1)" "- $1" "... in so many words"
+	ok "the record is on disk" daemon_settled
+	daemon_stop
+}
+
+starts "it starts"
+ok "a quote" quotes
+ok "the log's end is sealed" until_ok is_sealed
+before=$(last)
+daemon_stop
+sealed
+is "$first" 1 "... and was followed from the first line on"
+ok "... to what it was when the service stopped" followed "$before"
+: >"$tmp/log"
+starts "it starts again"
+ok "which is looked at" until_ok followed $((before + 1))
+"$bawn" daemon audit key --remove --dir "$log" >"$tmp/key"
+is $? 0 "the owner takes the first key away"
+ok "more quotes" quotes
+daemon_stop
+is "$(grep -c 'audit log' "$tmp/log")" 0 "there is nothing to say of the log"
+sealed
+is "$first" 1 "it is followed without the first key"
+keep
+
+# By somebody who has root now, and read the key that the service goes on with.
+file end "$log" $((count - 3)) "$vault/anchor"
+told "audit log: it ends before line $count, which it had, as sealed"
+exits 3 "who has the first key sees that it was cut, or goes on under another" \
+	"$bawn" daemon audit verify --dir "$log" --key "$tmp/key"
+: >"$tmp/log"
+starts "started again, it goes on with what there is"
+ok "and seals that" until_ok is_sealed
+ok "... which is on record" until_ok begins
+daemon_stop
+sealed
+ok "... with the line that it begins with" test "$first" -gt 1
+
+back
+sealed
+file end "$log" "$count" "$vault/anchor"
+told "audit log: after line $count it does not go on as it was: LEDGER_PROOF"
+
+back
+file end "$log" $((count - 3)) "$vault/anchor"
+rm "$vault/ledger"
+starts "without what was sealed nothing is known to be missing"
+ok "... but that nothing vouches for what was before" until_ok begins
+daemon_stop
+
+for at in 70 170; do # what it says in the clear, the key
+	back
+	file flip "$vault/ledger" $at
+	told "audit log: its end as sealed cannot be read, so it may have been cut off: LEDGER_(BLOB|ABOVE)"
+done
+back
+head -c 100 /dev/zero >"$vault/ledger"
+told "audit log: its end as sealed cannot be read, so it may have been cut off: ledger: "
+
+back
+"$bawn" sign --new-key "$tmp/other.pem" >/dev/null
+"$bawn" sign --key "$tmp/other.pem" --config enclaves/ledger/ledger.conf --output "$tmp/other.so" \
+	"$BUILD/enclaves/ledger.so" >/dev/null
+sed -i "s|^\(ledger-enclave\) = .*|\1 = $tmp/other.so|" "$tmp/bawnd.conf"
+told "audit log: its end as sealed cannot be read, so it may have been cut off: LEDGER_BLOB"
+
+back
+sed -i "s|^\(ledger-enclave\) = .*|\1 = $tmp/none.so|" "$tmp/bawnd.conf"
+WAIT=serving starts "without its enclave"
+ok "... that is told" until_status "degraded: audit log: its end is not sealed: ledger-enclave = .*none.so: no enclave"
+cp "$BUILD/enclaves/ledger.signed.so" "$tmp/none.so"
+kill -HUP "$daemon"
+before=$(last)
+ok "... and over when it is there" until_ok followed "$before"
+ok "... in status too" until_status "ready"
+ok "quiescing closes it" "$bawn" daemon quiesce --seconds 60
+sealed
+before=$count
+ok "a line" "$bawn" daemon revoke quote uid=4000001
+sleep 0.1
+daemon_stop
+sealed
+is "$count" "$before" "... and nothing is sealed meanwhile"
+starts "it starts again"
+ok "and goes on from there" until_ok followed $((before + 1))
+daemon_stop
+
+sed -i "s|^\(ledger-enclave\) = .*|\1 =|" "$tmp/bawnd.conf"
+rm "$vault/ledger"
+starts "with no enclave configured"
+ok "a quote" quotes
+daemon_stop
+ok "nothing is sealed" test ! -e "$vault/ledger"
+tap_done
