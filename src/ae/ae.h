@@ -229,6 +229,7 @@ int ae_token_parse(const void *file, size_t n, struct isa_einittoken *out, struc
 /* ======================= the desk ======================= */
 
 enum ae_enclave { AE_LAUNCH, AE_PROVISION, AE_QUOTE, AE_LEDGER, AE_ENCLAVES };
+const char *ae_enclave_name(enum ae_enclave which); /* "launch" */
 
 /* What an enclave will be, for its launch token. */
 struct ae_identity {

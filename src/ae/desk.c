@@ -219,10 +219,6 @@ static struct bawn_enclave *give(struct ae_desk *d, struct kind *k, struct insta
 static int load_with_token(struct ae_desk *d, enum ae_enclave which, struct bawn_enclave **out,
 			   struct bawn_error *e)
 {
-	static const char *const names[AE_ENCLAVES] = {
-		[AE_LAUNCH] = "launch", [AE_PROVISION] = "provision", [AE_QUOTE] = "quote",
-		[AE_LEDGER] = "ledger",
-	};
 	struct isa_einittoken token;
 	struct bawn_error why = { 0 };
 	struct ae_identity who = { 0 };
@@ -233,7 +229,7 @@ static int load_with_token(struct ae_desk *d, enum ae_enclave which, struct bawn
 	if (rc && why.code) {
 		/* Whoever wants something of the enclave is not who was refused. */
 		rc = rc == BAWN_ERR_DENIED ? BAWN_ERR_SYSTEM : rc;
-		err_context(&why, "no launch token for the %s enclave%s", names[which],
+		err_context(&why, "no launch token for the %s enclave%s", ae_enclave_name(which),
 			    who.attributes.flags & ATTR_PROVISIONKEY ? " (which has PROVISION_KEY)" : "");
 		why.code = (enum bawn_code)rc;
 		if (e && !e->code)

@@ -5,13 +5,18 @@
 
 #include <string.h>
 
-static const char *const names[AE_ENCLAVES] = { "launch", "provision", "quote" };
+const char *ae_enclave_name(enum ae_enclave which)
+{
+	static const char *const names[AE_ENCLAVES] = { "launch", "provision", "quote", "ledger" };
+
+	return names[which];
+}
 
 static bool configured(const struct ae_files *f, enum ae_enclave which, struct bawn_error *e)
 {
 	if (f->enclave[which].path || f->enclave[which].file)
 		return true;
-	err_set(e, BAWN_ERR_NOT_FOUND, "no %s enclave is configured", names[which]);
+	err_set(e, BAWN_ERR_NOT_FOUND, "no %s enclave is configured", ae_enclave_name(which));
 	return false;
 }
 
@@ -32,7 +37,7 @@ static int load(void *arg, enum ae_enclave which, const struct isa_einittoken *t
 	else
 		rc = bawn_enclave_load_memory(out, f->enclave[which].file, f->enclave[which].n, &opt, e);
 	if (rc)
-		err_context(e, "%s enclave", names[which]);
+		err_context(e, "%s enclave", ae_enclave_name(which));
 	return rc;
 }
 
@@ -79,7 +84,7 @@ static int identify(void *arg, enum ae_enclave which, struct ae_identity *out,
 		im->has_sigstruct = true;
 	}
 	if (rc == 0 && !im->has_sigstruct)
-		rc = err_set(e, BAWN_ERR_FORMAT, "%s enclave: the file is not signed", names[which]);
+		rc = err_set(e, BAWN_ERR_FORMAT, "%s enclave: the file is not signed", ae_enclave_name(which));
 	if (rc == 0) {
 		memcpy(out->mrenclave, im->sigstruct.enclavehash, sizeof(out->mrenclave));
 		image_mrsigner(&im->sigstruct, out->mrsigner);

@@ -167,15 +167,14 @@ static int copy(char **to, const char *from, struct bawn_error *e)
 /* Which enclaves; the launch enclave alone may be missing. */
 static int find_enclaves(struct bawn_attester *a, const struct bawn_attester_options *o, struct bawn_error *e)
 {
-	static const char *const name[AE_ENCLAVES] = { "launch", "provision", "quote" };
-	const char *const given[AE_ENCLAVES] = { o->launch, o->provision, o->quote };
+	const char *const given[] = { [AE_LAUNCH] = o->launch, [AE_PROVISION] = o->provision, [AE_QUOTE] = o->quote };
 	char path[4096];
 	int rc = 0;
 
-	for (int i = 0; i < AE_ENCLAVES && rc == 0; i++) {
+	for (int i = 0; i < (int)ARRAY_LEN(given) && rc == 0; i++) {
 		if (given[i])
 			rc = copy(&a->copies[2 + i], given[i], e);
-		else if (attester_enclave_path(name[i], path, sizeof(path), i == AE_LAUNCH ? NULL : e) == 0)
+		else if (attester_enclave_path(ae_enclave_name((enum ae_enclave)i), path, sizeof(path), i == AE_LAUNCH ? NULL : e) == 0)
 			rc = copy(&a->copies[2 + i], path, e);
 		else if (i != AE_LAUNCH)
 			rc = BAWN_ERR_NOT_FOUND;
