@@ -402,8 +402,6 @@ static void from_parent(struct vault *v)
 		if (fd >= 0 && enclaves_new(v, fd, &e)) {
 			log_msg(LOG_ERROR, "the enclaves as loaded: %s", e.msg);
 			close(fd);
-		} else if (fd >= 0) {
-			lists_load(v);
 		}
 		/* What failed for want of them is tried at once. */
 		pthread_mutex_lock(&v->lock);

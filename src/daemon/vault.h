@@ -367,6 +367,8 @@ void provision_look(struct vault *v);
 /* ---- vault_enclaves.c ---- */
 
 int enclaves_new(struct vault *v, int fd, struct bawn_error *e);
+/* The error of those who come before there is a desk: they may come again. */
+int enclaves_none(struct bawn_error *e);
 /* Quoting enclaves that may be at work side by side. */
 unsigned enclaves_at_once(const struct vault *v);
 /* That, and until when, an administrator had all closed; false if not. Under lock. */
@@ -378,7 +380,7 @@ uint64_t enclaves_tick(struct vault *v);
 
 /* ---- vault_lists.c ---- */
 
-/* Give a new desk the lists: those of the configuration, and newer ones registered before. */
+/* Give a new desk the lists: those of the configuration, and newer ones registered before. Under prov_lock. */
 void lists_load(struct vault *v);
 /* Again, if that failed for a reason that passes. */
 void lists_tick(struct vault *v);

@@ -28,8 +28,7 @@ static int own_key_ids(struct vault *v, uint8_t out[OURS][AESM_KEY_ID], struct b
 	pthread_mutex_unlock(&v->lock);
 	if (!known) {
 		pthread_rwlock_rdlock(&v->prov_lock);
-		r = v->desk ? ae_desk_enclave(v->desk, AE_QUOTE, &i, e)
-			    : err_set(e, BAWN_ERR_NOT_FOUND, "no enclaves yet");
+		r = v->desk ? ae_desk_enclave(v->desk, AE_QUOTE, &i, e) : enclaves_none(e);
 		pthread_rwlock_unlock(&v->prov_lock);
 	}
 	if (r)
@@ -254,8 +253,7 @@ static void serve_token(struct vault *v, struct job *j)
 	memcpy(who.mrenclave, j->aesm->mrenclave, sizeof(who.mrenclave));
 	crypto_sha256(j->aesm->modulus, sizeof(j->aesm->modulus), who.mrsigner);
 	pthread_rwlock_rdlock(&v->prov_lock);
-	r = v->desk ? ae_desk_token(v->desk, &who, &token, &e)
-		    : err_set(&e, BAWN_ERR_NOT_FOUND, "no enclaves yet");
+	r = v->desk ? ae_desk_token(v->desk, &who, &token, &e) : enclaves_none(&e);
 	pthread_rwlock_unlock(&v->prov_lock);
 	if (r) {
 		job_fail(j, r, &e);

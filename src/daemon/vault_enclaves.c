@@ -165,8 +165,15 @@ int enclaves_new(struct vault *v, int fd, struct bawn_error *e)
 		close(v->enclaves);
 	v->enclaves = fd;
 	v->desk = desk;
+	/* Before anybody else has it: without its lists the launch enclave refuses what it should not. */
+	lists_load(v);
 	pthread_rwlock_unlock(&v->prov_lock);
 	return 0;
+}
+
+int enclaves_none(struct bawn_error *e)
+{
+	return err_set(e, BAWN_ERR_BUSY, "no enclaves yet: try again later");
 }
 
 bool enclaves_quiesced(const struct vault *v, char text[WIRE_NOTE])

@@ -252,8 +252,7 @@ static int token_for(struct vault *v, const struct wire_launch *q, struct isa_ei
 	memcpy(who.mrenclave, q->sigstruct.enclavehash, sizeof(who.mrenclave));
 	image_mrsigner(&q->sigstruct, who.mrsigner);
 	pthread_rwlock_rdlock(&v->prov_lock);
-	r = v->desk ? ae_desk_token(v->desk, &who, out, e)
-		    : err_set(e, BAWN_ERR_NOT_FOUND, "no launch enclave yet");
+	r = v->desk ? ae_desk_token(v->desk, &who, out, e) : enclaves_none(e);
 	pthread_rwlock_unlock(&v->prov_lock);
 	return r;
 }

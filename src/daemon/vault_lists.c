@@ -11,20 +11,16 @@
 #define AGAIN_NS (10 * SECOND_NS)
 
 static const char *const files[CONF_LISTS] = { "white-list", "provision-white-list" };
-/* One is given at a time, so that what is kept is the newest. Taken before all other locks. */
+/* One is given at a time, so that what is kept is the newest. Taken under prov_lock, before `lock`. */
 static pthread_mutex_t giving = PTHREAD_MUTEX_INITIALIZER;
 
-/* Under giving. p is ours afterwards, whatever comes of it. */
+/* Under prov_lock and giving. p is ours afterwards, whatever comes of it. */
 static int give(struct vault *v, enum conf_list which, uint8_t *p, size_t n, uint32_t version,
 		struct bawn_error *e)
 {
 	struct white_list before;
-	int r;
+	int r = v->desk ? ae_desk_white_list(v->desk, p, n, e) : enclaves_none(e);
 
-	pthread_rwlock_rdlock(&v->prov_lock);
-	r = v->desk ? ae_desk_white_list(v->desk, p, n, e)
-		    : err_set(e, BAWN_ERR_NOT_FOUND, "no enclaves yet");
-	pthread_rwlock_unlock(&v->prov_lock);
 	if (r) {
 		free(p);
 		return r;
@@ -100,8 +96,11 @@ void lists_load(struct vault *v)
 
 void lists_tick(struct vault *v)
 {
-	if (v->lists_again && v->lists_again <= clock_ns())
-		lists_load(v);
+	if (!v->lists_again || v->lists_again > clock_ns())
+		return;
+	pthread_rwlock_rdlock(&v->prov_lock);
+	lists_load(v);
+	pthread_rwlock_unlock(&v->prov_lock);
 }
 
 int lists_register(struct vault *v, const uint8_t *p, size_t n, struct ae_white_list *what,
@@ -118,11 +117,18 @@ int lists_register(struct vault *v, const uint8_t *p, size_t n, struct ae_white_
 		return err_nomem(e);
 	memcpy(copy, p, n);
 	which = (enum conf_list)(what->type - 1);
+	pthread_rwlock_rdlock(&v->prov_lock);
 	pthread_mutex_lock(&giving);
 	r = give(v, which, copy, n, what->version, e);
+	if (r == 0) {
+		/* The service's own enclaves may have waited for it. */
+		provision_look(v);
+		provision_now(v, 0);
+	}
 	if (r == 0 && io_write_file_at(FD_VAULT_STATE, files[which], p, n, 0600, e))
 		r = err_set(e, BAWN_ERR_SYSTEM, "the white list is in force, but cannot be kept");
 	pthread_mutex_unlock(&giving);
+	pthread_rwlock_unlock(&v->prov_lock);
 	return r;
 }
 
@@ -130,11 +136,14 @@ int lists_get(struct vault *v, enum conf_list which, struct buf *out, struct baw
 {
 	bool there;
 
+	/* Not while a new desk is given its own. */
+	pthread_rwlock_rdlock(&v->prov_lock);
 	pthread_mutex_lock(&v->lock);
 	there = v->list[which].p != NULL;
 	if (there)
 		buf_add(out, v->list[which].p, v->list[which].n);
 	pthread_mutex_unlock(&v->lock);
+	pthread_rwlock_unlock(&v->prov_lock);
 	if (!there)
 		return err_set(e, BAWN_ERR_NOT_FOUND, "no white list is in force");
 	return out->failed ? err_nomem(e) : 0;

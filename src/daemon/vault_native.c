@@ -157,8 +157,7 @@ static void serve_target_info(struct vault *v, struct job *j)
 	j->quiet = true;
 	if (key == WIRE_KEY_PCE) {
 		pthread_rwlock_rdlock(&v->prov_lock);
-		r = v->desk ? ae_desk_pce_target(v->desk, &a->target, &e)
-			    : err_set(&e, BAWN_ERR_NOT_FOUND, "no enclaves yet");
+		r = v->desk ? ae_desk_pce_target(v->desk, &a->target, &e) : enclaves_none(&e);
 		pthread_rwlock_unlock(&v->prov_lock);
 		if (r)
 			job_fail(j, r, &e);
@@ -230,7 +229,7 @@ static void serve_certify(struct vault *v, struct job *j)
 	memcpy(tcb.cpusvn, q->cpusvn, sizeof(tcb.cpusvn));
 	pthread_rwlock_rdlock(&v->prov_lock);
 	r = v->desk ? ae_desk_certify(v->desk, &q->report, &tcb, &used, a->signature, &e)
-		    : err_set(&e, BAWN_ERR_NOT_FOUND, "no enclaves yet");
+		    : enclaves_none(&e);
 	if (r == 0) {
 		a->pce_id = v->prov.pce_id;
 		a->pce_svn = used.pce_isvsvn;
@@ -262,7 +261,7 @@ static void serve_pce_info(struct vault *v, struct job *j)
 	}
 	pthread_rwlock_rdlock(&v->prov_lock);
 	r = v->desk ? ae_desk_pce_info(v->desk, &q->report, q->key, a->ppid, &info, &e)
-		    : err_set(&e, BAWN_ERR_NOT_FOUND, "no enclaves yet");
+		    : enclaves_none(&e);
 	pthread_rwlock_unlock(&v->prov_lock);
 	if (r) {
 		refused_by_enclave(j, r, &e);
@@ -285,7 +284,7 @@ static void serve_token(struct vault *v, struct job *j)
 	memcpy(who.mrsigner, q->mrsigner, sizeof(who.mrsigner));
 	pthread_rwlock_rdlock(&v->prov_lock);
 	r = v->desk ? ae_desk_token(v->desk, &who, &j->answer.u.token.token, &e)
-		    : err_set(&e, BAWN_ERR_NOT_FOUND, "no enclaves yet");
+		    : enclaves_none(&e);
 	pthread_rwlock_unlock(&v->prov_lock);
 	if (r)
 		refused_by_enclave(j, r, &e);

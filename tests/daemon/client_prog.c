@@ -10,7 +10,8 @@
  *	token HEX HEX         a launch token for MRENCLAVE, MRSIGNER
  *
  * The witness runs on the emulated platform that BAWN_PLATFORM names, or on the
- * device that BAWN_TEST_DEVICE names.
+ * device that BAWN_TEST_DEVICE names; where launch control is locked, by the token
+ * in the file BAWN_TEST_TOKEN.
  */
 #include "bawn.h"
 #include "base/base.h"
@@ -34,14 +35,21 @@ static _Noreturn void die(const char *what, const struct bawn_error *e)
 static struct bawn_enclave *witness(void)
 {
 	const char *build = getenv("BUILD"), *device = getenv("BAWN_TEST_DEVICE");
+	const char *token_file = getenv("BAWN_TEST_TOKEN");
 	struct bawn_options o = { .device = device ? device : "emulated" };
 	struct bawn_error e = { 0 };
 	struct bawn_enclave *en;
+	uint8_t *token = NULL;
 	char path[4096];
+	size_t n;
 
+	if (token_file && (io_read_file(token_file, 304, &token, &n, &e) || n != 304))
+		die(token_file, &e);
+	o.token = token;
 	snprintf(path, sizeof(path), "%s/enclaves/witness.signed.so", build ? build : "build");
 	if (bawn_enclave_load(&en, path, &o, &e))
 		die("witness", &e);
+	free(token);
 	return en;
 }
 

@@ -39,7 +39,15 @@ starts "bawnd without a list"
 is "$(aesm size)" "40 " "has none to tell"
 is "$(aesm get "$tmp/got")" 40 "nor to give"
 is "$(token "$enclaves/witness.signed.so")" 6 "and there are no tokens"
+tries() { "$bawn" daemon provision --json | sed -n 's/^ *"tries": \([0-9]*\),*/\1/p'; }
+tried() { [ "$(tries)" -gt 0 ]; }
+ok "the service's own enclaves have none, and it is told to wait before the next try" until_ok tried
+list "$tmp/first" --list-version 1 "$enclaves/provision.signed.so" "$enclaves/quote.signed.so"
+is "$(aesm register "$tmp/first")$(aesm register "$tmp/provision")" 00 "lists are registered"
+is "$(tries)" 0 "which ends the waiting"
+ok "and it is provisioned" until_ok "$bawn" daemon status
 daemon_stop
+rm -rf "$tmp/state" "$tmp/audit"
 
 # of the configuration
 list "$tmp/list" --list-version 3 "$enclaves/witness.signed.so" "$enclaves/provision.signed.so" "$enclaves/quote.signed.so"
@@ -51,9 +59,18 @@ is "$(aesm get "$tmp/got")" 0 "gives it"
 ok "as it is" cmp "$tmp/got" "$tmp/list"
 is "$(aesm get "$tmp/got" "$(($(stat -c %s "$tmp/list") - 1))")" 3 "not into a byte less"
 is "$(token "$enclaves/witness.signed.so")" 0 "a token for a signer of the list"
+cp "$tmp/token" "$tmp/witness.token"
 ok "with which it loads" "$bawn" load --device emulated --platform "$BAWN_PLATFORM" --token "$tmp/token" \
 	"$enclaves/witness.signed.so"
 is "$(token "$enclaves/witness-other.signed.so")" 6 "none for another"
+touch "$tmp/go"
+BAWN_TEST_TOKEN=$tmp/witness.token "$ask" load "$tmp/go" 2 >"$tmp/load" 2>&1 &
+load=$!
+for ((i = 0; i < 15; i++)); do "$bawn" daemon reload || break; done >"$tmp/reload" 2>&1
+is $i 15 "the enclaves are loaded again and again"
+rm "$tmp/go"
+wait $load
+is "$?" 0 "of which those who have quotes made all the while see nothing"
 ok "the native protocol has the same" "$ask" token "$(member mrenclave "$enclaves/witness.signed.so")" \
 	"$(member mrsigner "$enclaves/witness.signed.so")"
 exits 1 "and refuses the same" "$ask" token "$(member mrenclave "$enclaves/witness-other.signed.so")" \
