@@ -626,8 +626,8 @@ enum aesm_error {
 	AESM_ERR_REPORT = 47,
 	/*
 	 * Refused by the owner's policy. Intel's protocol has no such code; its
-	 * clients show this one as SGX_ERROR_SERVICE_INVALID_PRIVILEGE (0x4004),
-	 * and do not try again.
+	 * clients show this one as SGX_ERROR_SERVICE_INVALID_PRIVILEGE (0x4004)
+	 * for a launch token, else as SGX_ERROR_UNEXPECTED, and do not try again.
 	 */
 	AESM_ERR_DENIED = AESM_ERR_LAUNCH_TOKEN,
 };

@@ -174,6 +174,8 @@ def the_rest():
     code(18, 40, "CheckUpdateStatus", update_info_size=64, config=0)
     a = call(12)
     ok(a.errorCode == 0 and a.x_group_id == 0, "the extended group is 0")
+    code(13, 6, "SwitchExtendedEpidGroup, for administrators", x_group_id=0)
+    code(14, 6, "SGXRegister, the same", buf=bytes(400), data_type=0)
     code(10, 40, "GetWhiteListSize")
     code(11, 40, "GetWhiteList", white_list_size=100)
     a = call(3, mr_enclave=bytes(32), mr_signer=bytes(384), se_attributes=struct.pack("<QQ", 4, 3))
@@ -232,6 +234,11 @@ if sys.argv[5:] == ["one-enclave"]:  # the policy lets quote this one, and allow
     code(17, 6, "and of no other", report=bytes(432), buf_size=size_)
     code(12, 6, "nor what is status", )
     code(10, 6, "nor what belongs to launching", )
+elif sys.argv[5:] == ["administrator"]:
+    code(13, 0, "the extended group that there is, chosen", x_group_id=0)
+    code(13, 0, "by no number, which is 0")
+    code(13, 1, "none other", x_group_id=7)
+    code(14, 3, "a white list that is none", buf=bytes(400), data_type=0)
 elif len(sys.argv) > 5:  # refused by policy
     code(17, int(sys.argv[5]), "a quote that the policy refuses", report=bytes(432), buf_size=10000)
     code(21, int(sys.argv[5]), "and every other call", )

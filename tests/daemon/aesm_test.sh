@@ -21,6 +21,11 @@ ok "quotes for one signer, one an hour" "$bawn" daemon reload
 "$python" tests/daemon/aesm_client.py "$run/aesm.sock" "$ask" "$bawn" "$tmp" one-enclave >"$tmp/tap"
 ok "key ids, targets and sizes are told before there is an enclave, and cost nothing" test $? = 0
 grep -v '^ok' "$tmp/tap" | sed 's/^/# /'
+daemon_policy "[native]" "allow status,administer uid=$uid" "[aesm]" "allow administer uid=$uid"
+ok "who administers" "$bawn" daemon reload
+"$python" tests/daemon/aesm_client.py "$run/aesm.sock" "$ask" "$bawn" "$tmp" administrator >"$tmp/tap"
+ok "is answered by the vault that read the request" test $? = 0
+grep -v '^ok' "$tmp/tap" | sed 's/^/# /'
 daemon_policy "[native]" "allow status,administer uid=$uid" "[aesm]" "deny any"
 ok "the policy refuses" "$bawn" daemon reload
 ok "by error 6" "$python" tests/daemon/aesm_client.py "$run/aesm.sock" "$ask" "$bawn" "$tmp" 6
