@@ -1,5 +1,5 @@
 /* Requests of AESM's protocol: decoded or refused; what is decoded goes to the vault unchanged. */
-#include "wire/wire.h"
+#include "role/role.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Native messages, as the gate and a client read them: refused, or the same again when written. */
-#include "wire/wire.h"
+#include "role/role.h"
 
 #include <stdlib.h>
 #include <string.h>

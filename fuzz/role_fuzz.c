@@ -1,5 +1,5 @@
 /* Messages between bawnd's roles: a role that was taken over sends what it likes. */
-#include "wire/wire.h"
+#include "role/role.h"
 
 #include <stdlib.h>
 #include <string.h>

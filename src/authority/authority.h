@@ -12,7 +12,7 @@
 #define BAWN_AUTHORITY_H
 
 #include "base/base.h"
-#include "wire/wire.h"
+#include "role/role.h"
 
 /* ======================= policy: bawn-policy(5) ======================= */
 

@@ -13,7 +13,7 @@
 #ifndef BAWN_DAEMON_H
 #define BAWN_DAEMON_H
 
-#include "wire/wire.h"
+#include "role/role.h"
 
 #include <sys/un.h>
 

@@ -1,5 +1,5 @@
 /* Fields at fixed places, by table: the one encoder and the one decoder of all our messages. */
-#include "wire/internal.h"
+#include "wire/wire.h"
 
 #include <string.h>
 

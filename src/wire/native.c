@@ -1,6 +1,6 @@
 /* The native messages: a table of fields for each body, one line for each request. */
 #include "crypto/crypto.h"
-#include "wire/internal.h"
+#include "wire/wire.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* What native and role messages both speak of: identities, matches, entries, decisions; names. */
 #include "crypto/crypto.h"
-#include "wire/internal.h"
+#include "wire/wire.h"
 
 #include <string.h>
 

@@ -1,15 +1,11 @@
 /*
- * wire: the messages of bawnd. Three vocabularies over two encodings:
- *
- *   native   clients to bawnd, bawnd to clients       (doc/PROTOCOL.md)
- *   role     bawnd's processes among themselves       (role.c)
- *   AESM     clients of Intel's service, protobuf     (doc/AESM.md)
- *
- * Native and role messages are datagrams (SOCK_SEQPACKET): a head of 24 bytes
+ * wire: the messages between bawnd and its clients (doc/PROTOCOL.md), and what
+ * they are made of. Messages are datagrams (SOCK_SEQPACKET): a head of 24 bytes
  * and a body whose fields have fixed places and sizes, little-endian, laid out
  * by a table (struct wire_layout). A few bodies have a tail of bytes at the
  * end. Nothing here does input or output or asks who is speaking; decoders
  * copy out, refuse every byte that they do not expect, and allocate nothing.
+ * What bawnd's processes say to each other (src/role) has the same form.
  */
 #ifndef BAWN_WIRE_H
 #define BAWN_WIRE_H
@@ -181,6 +177,25 @@ struct wire_anchor {
 
 extern const struct wire_layout wire_identity_layout, wire_match_layout, wire_entry_layout,
 	wire_decision_layout, wire_anchor_layout;
+
+/* What a line of the audit log tells of. */
+enum wire_audit_event {
+	WIRE_AUDIT_REQUEST, /* an answer to a client */
+	WIRE_AUDIT_START,
+	WIRE_AUDIT_STOP,
+	WIRE_AUDIT_POLICY,  /* loaded, refused or locked: the note says */
+	WIRE_AUDIT_GRANT,   /* added: entry */
+	WIRE_AUDIT_REVOKE,  /* added: entry */
+	WIRE_AUDIT_REMOVE,  /* a grant or revocation was removed: entry */
+	WIRE_AUDIT_PROVISION, /* key, certificate, collateral: the note says */
+	WIRE_AUDIT_QUIESCE,
+	WIRE_AUDIT_FAULT,   /* a role died, a file is damaged: the note says */
+	WIRE_AUDIT_RECOVER, /* the log itself: lines lost, a torn line cut */
+	WIRE_AUDIT_DROP,    /* the log itself: old lines removed by rotation */
+	WIRE_AUDIT_BEGIN,   /* the log itself: the first line of a file */
+	WIRE_AUDIT_EVENTS,
+};
+const char *wire_audit_event_name(unsigned event); /* "request" */
 
 /* ======================= messages ======================= */
 
@@ -579,305 +594,15 @@ int wire_answer_decode(const void *p, size_t n, size_t nfds, struct wire_answer 
  */
 void wire_request_identity(const struct wire_request *r, struct wire_identity *out);
 
-/* ======================= AESM ======================= */
+/* ---- for other messages of this form ---- */
 
-#define AESM_FRAME_MAX 131072u /* bytes of a message, without its length */
-#define AESM_BLOB_MAX 66048u   /* SigRL, white list, list of key ids */
-#define AESM_KEY_ID 256u
-#define AESM_KEY_IDS_MAX 10u   /* in a list */
-#define AESM_TIMEOUT_MS 15000u /* what Intel's clients wait; the field is ignored, as by Intel's server */
+/* An empty body, for requests that say nothing. */
+extern const struct wire_layout wire_empty_layout;
 
-enum aesm_type {
-	AESM_INIT_QUOTE = 1,
-	AESM_GET_QUOTE = 2,
-	AESM_GET_LAUNCH_TOKEN = 3,
-	AESM_REPORT_ATTESTATION_ERROR = 4,
-	AESM_GET_WHITE_LIST_SIZE = 10,
-	AESM_GET_WHITE_LIST = 11,
-	AESM_GET_EXTENDED_GROUP = 12,
-	AESM_SWITCH_EXTENDED_GROUP = 13,
-	AESM_REGISTER = 14,
-	AESM_INIT_QUOTE_EX = 15,
-	AESM_GET_QUOTE_SIZE_EX = 16,
-	AESM_GET_QUOTE_EX = 17,
-	AESM_CHECK_UPDATE = 18,
-	AESM_SELECT_KEY = 19,
-	AESM_UNSUPPORTED = 20, /* a response alone */
-	AESM_KEY_COUNT = 21,
-	AESM_KEY_IDS = 22,
-};
-enum aesm_error {
-	AESM_OK = 0,
-	AESM_ERR_UNEXPECTED = 1,
-	AESM_ERR_NO_DEVICE = 2,
-	AESM_ERR_PARAMETER = 3,
-	AESM_ERR_EPID_BLOB = 4,
-	AESM_ERR_LAUNCH_TOKEN = 6,
-	AESM_ERR_NETWORK = 12,
-	AESM_ERR_FILE = 15,
-	AESM_ERR_BUSY = 18,
-	AESM_ERR_MEMORY = 21,
-	AESM_ERR_OUT_OF_EPC = 29,
-	AESM_ERR_UNAVAILABLE = 30,
-	AESM_ERR_KEY_ID = 38,
-	AESM_ERR_INTERFACE = 40,
-	AESM_ERR_NOT_INITIALIZED = 42,
-	AESM_ERR_NO_CERTIFICATE = 44,
-	AESM_ERR_REPORT = 47,
-	/*
-	 * Refused by the owner's policy. Intel's protocol has no such code; its
-	 * clients show this one as SGX_ERROR_SERVICE_INVALID_PRIVILEGE (0x4004)
-	 * for a launch token, else as SGX_ERROR_UNEXPECTED, and do not try again.
-	 */
-	AESM_ERR_DENIED = AESM_ERR_LAUNCH_TOKEN,
-};
-/* For a failure inside: enum bawn_code to enum aesm_error. */
-enum aesm_error aesm_error_of(int rc);
-/* What a request asks for. */
-enum wire_operation aesm_operation(unsigned type);
-
-/*
- * A request, flat. `has` has bit n set if field number n was there; an empty
- * optional field counts as absent.
- */
-struct aesm_request {
-	uint32_t type;
-	uint32_t has;
-	uint32_t flaw; /* an enum aesm_error to answer at once: a field has an impossible size */
-	struct isa_report report;
-	uint8_t mrenclave[32];
-	uint8_t modulus[384]; /* mr_signer: the key, little-endian, not its hash */
-	struct isa_attributes attributes;
-	uint8_t key_id[AESM_KEY_ID];
-	uint8_t nonce[16], spid[16];
-	uint8_t platform_info[101];
-	/* qe_report_info of message 17 */
-	uint8_t info_nonce[16];
-	struct isa_targetinfo info_target;
-	struct isa_report info_report; /* as the client left it; the answer has the QE's */
-	bool qe_report;   /* message 2 */
-	bool want_key_id; /* b_pub_key_id of message 15 */
-	uint64_t buf_size;
-	uint32_t quote_type, group, data_type, error_code, update_size, config, list_size;
-	uint32_t timeout;
-	uint32_t blob_size;
-	uint8_t blob[AESM_BLOB_MAX]; /* SigRL (2), white list (14), list of key ids (19) */
-};
-extern const struct wire_layout aesm_request_layout; /* between gate and vault, without the blob */
-
-/*
- * One message without its length. BAWN_ERR_FORMAT if it cannot be decoded or
- * lacks what is required (Intel's service closes without a reply, and so does
- * ours); 0 with *r filled otherwise, r->flaw telling of fields of wrong size.
- */
-int aesm_request_decode(const void *p, size_t n, struct aesm_request *r, struct bawn_error *e);
-/* What the request is about, as wire_request_identity. */
-void aesm_request_identity(const struct aesm_request *r, struct wire_identity *out);
-
-/* A response. Bytes are borrowed. What the type does not have is not sent. */
-struct aesm_response {
-	uint32_t type;
-	uint32_t error;     /* enum aesm_error; if not 0, nothing else is sent */
-	struct cur first;   /* target info, quote, token, update info, white list, key id(s) */
-	struct cur second;  /* gid (1), qe_report (2), pub_key_id (15), qe_report_info (17) */
-	uint64_t number;    /* size (10, 15, 16), group (12), status (18), count (21) */
-	bool has_number;    /* message 18: send the status */
-};
-/* Length and message, appended. */
-void aesm_response_encode(const struct aesm_response *r, struct buf *out);
-
-/* ---- attestation key ids and their lists ---- */
-
-extern const uint8_t aesm_intel_qe3_signer[32]; /* MRSIGNER of Intel's QE3: what clients ask for */
-/* Write the id of the ECDSA-P256 key of a QE of this signer and product. */
-void aesm_key_id(const uint8_t qe_mrsigner[32], uint16_t product, uint8_t out[AESM_KEY_ID]);
-/* True if the first 158 bytes agree: what Intel's service compares. */
-bool aesm_key_id_equal(const uint8_t a[AESM_KEY_ID], const uint8_t b[AESM_KEY_ID]);
-/*
- * Which entry of a list {u16 0, u16 0, u32 count, ids} is one of ours; the first
- * that is is copied out as the caller wrote it. An empty list: ours[0]. AESM_OK,
- * AESM_ERR_PARAMETER (malformed) or AESM_ERR_KEY_ID (none).
- */
-enum aesm_error aesm_select(const void *list, size_t n, const uint8_t (*ours)[AESM_KEY_ID],
-			    size_t nours, uint8_t out[AESM_KEY_ID]);
-
-/* ======================= roles ======================= */
-
-enum role_type {
-	ROLE_REQUEST = 0x100,  /* gate to vault */
-	ROLE_CLOSED = 0x101,   /* gate to vault: the client is gone */
-	ROLE_ANSWERED = 0x102, /* vault to gate */
-	ROLE_COUNTERS = 0x103, /* gate to vault */
-	ROLE_PARKED = 0x104,   /* vault to gate: a request waits for something else than the vault */
-	ROLE_AUDIT = 0x110,    /* vault to parent */
-	ROLE_ANCHOR = 0x111,   /* parent to vault: the log's head, and what the parent counts */
-	ROLE_LINE_ASK = 0x112, /* vault to parent: what the log has at some line */
-	ROLE_LINE = 0x113,     /* parent to vault: the answer */
-	ROLE_KEY_ASK = 0x114,  /* vault to parent: from where, and with which key, the log can be followed */
-	ROLE_KEY = 0x115,      /* parent to vault: the answer */
-	ROLE_POLICY = 0x122,   /* parent to vault, with a sealed memory file: the policy in force */
-	ROLE_FETCH = 0x130,    /* vault to courier */
-	ROLE_FETCHED = 0x131,  /* courier to vault, with a sealed memory file if there is content */
-};
-
-enum role_protocol { ROLE_NATIVE = 1, ROLE_AESM = 2 };
-/* Tail: the request's body by its layout (AESM: and the blob). */
-struct role_request {
-	uint32_t conn, generation, seq; /* the gate's; conn < 65536 */
-	uint32_t protocol;
-	uint32_t type; /* enum wire_type or aesm_type */
-	uint64_t tag;
-	uint64_t received; /* CLOCK_MONOTONIC, ns */
-	bool has_socket; /* descriptors: the client's socket first ... */
-	bool has_fd;     /* ... then the client's own descriptor */
-};
-#define ROLE_CONN_MAX 65535u
-struct role_closed {
-	uint32_t conn, generation;
-};
-struct role_answered {
-	uint32_t conn, generation, seq;
-	bool close;
-};
-/*
- * The request is not answered yet, and takes none of the vault's time: it waits
- * for a certificate, collateral, the policy, or its turn to be launched. The
- * gate no longer counts it among those that it may have under way. How many one
- * user may have waiting is the vault's to limit. Its answer may overtake this.
- */
-struct role_parked {
-	uint32_t conn, generation, seq;
-};
-struct role_counters {
-	uint32_t clients, clients_max;
-	uint64_t accepted, malformed, timeouts, refused; /* refused: no slot was free */
-};
-
-enum wire_audit_event {
-	WIRE_AUDIT_REQUEST, /* an answer to a client */
-	WIRE_AUDIT_START,
-	WIRE_AUDIT_STOP,
-	WIRE_AUDIT_POLICY,  /* loaded, refused or locked: the note says */
-	WIRE_AUDIT_GRANT,   /* added: entry */
-	WIRE_AUDIT_REVOKE,  /* added: entry */
-	WIRE_AUDIT_REMOVE,  /* a grant or revocation was removed: entry */
-	WIRE_AUDIT_PROVISION, /* key, certificate, collateral: the note says */
-	WIRE_AUDIT_QUIESCE,
-	WIRE_AUDIT_FAULT,   /* a role died, a file is damaged: the note says */
-	WIRE_AUDIT_RECOVER, /* the log itself: lines lost, a torn line cut */
-	WIRE_AUDIT_DROP,    /* the log itself: old lines removed by rotation */
-	WIRE_AUDIT_BEGIN,   /* the log itself: the first line of a file */
-	WIRE_AUDIT_EVENTS,
-};
-const char *wire_audit_event_name(unsigned event); /* "request" */
-#define ROLE_MATCH 640
-struct role_audit {
-	uint64_t number; /* the vault's own, for ROLE_ANCHOR */
-	uint64_t time;   /* microseconds since 1970 */
-	uint32_t event;
-	uint32_t operation; /* enum wire_operation; WIRE_OPERATIONS: none */
-	uint32_t protocol;  /* enum role_protocol, or 0 */
-	uint32_t code;      /* enum wire_code: the answer */
-	uint32_t reason, line;
-	uint64_t entry;
-	bool has_subject;
-	uint32_t uid, gid, pid;
-	char socket[WIRE_SECTION];
-	char cgroup[WIRE_CGROUP];
-	struct wire_identity identity;
-	uint64_t changed, until; /* a grant or revocation, made or removed: its number, when it ends */
-	char match[ROLE_MATCH];  /* ... and whom it is about, in the policy's words */
-	char note[WIRE_NOTE];
-};
-struct role_anchor {
-	uint64_t number; /* of the last ROLE_AUDIT that the log has */
-	uint64_t lost;   /* lines that could not be written */
-	uint64_t restarts; /* of roles */
-	bool failing;    /* lines cannot be written just now: disk full, read-only */
-	struct wire_anchor head;
-	uint8_t proof[32]; /* that we have the key of the line after the head: for the ledger enclave */
-};
-
-struct role_key { /* a secret */
-	struct wire_anchor from; /* count 0 if the log's first key is there, else the head */
-	uint8_t key[32];         /* of the line after */
-};
-
-struct role_line_ask {
-	uint64_t number;
-};
-struct role_line {
-	uint8_t log[16];        /* the log's name */
-	uint64_t last, dropped; /* numbers: of its last line; of the last one that went with old files */
-	bool gone;              /* when it was opened there was less of it than there had been */
-	bool has;               /* the line that was asked for, whose MAC is: */
-	uint8_t mac[32];
-};
-
-struct role_policy { /* without a descriptor if code is not WIRE_OK: the old policy stays */
-	uint32_t code;
-	uint32_t size;
-	uint8_t digest[32]; /* of the text */
-	char path[WIRE_NOTE];
-	char problem[WIRE_NOTE];
-};
-
-enum role_fetch_what { ROLE_FETCH_PCK = 1, ROLE_FETCH_COLLATERAL = 2, ROLE_FETCHES };
-struct role_fetch {
-	uint64_t number;
-	uint32_t what;
-	uint8_t ppid[384]; /* encrypted */
-	uint8_t cpusvn[16], qe_id[16], fmspc[6];
-	uint16_t pce_id, pce_svn;
-	char ca[12];
-	uint32_t tee;
-	bool early;
-	uint32_t skip; /* PCK: so many candidates turned out to be of other platforms */
-};
-struct role_fetched { /* the memory file: PEM chain, or the parts one after the other */
-	uint64_t number;
-	uint32_t what, code;
-	uint32_t part_size[WIRE_COLLATERAL_PARTS]; /* COLLATERAL: by enum attest_part; PCK: [0] */
-	uint64_t fetched;
-	/* PCK, from the certificate: the TCB level that it is for, its key (x || y), whose it is, its dates */
-	uint8_t cpusvn[16];
-	uint16_t pce_svn, pce_id;
-	uint8_t key[64], fmspc[6];
-	char ca[12], root[64];
-	uint64_t from, expires; /* seconds since 1970; COLLATERAL: of what ends first */
-	uint32_t tcb_status;    /* COLLATERAL: enum bawn_tcb_status of this platform, as far as known */
-	char problem[WIRE_NOTE];
-};
-
-/* A role's message, whole. */
-struct role_message {
-	struct wire_head head;
-	union role_body {
-		struct role_request request;
-		struct role_closed closed;
-		struct role_answered answered;
-		struct role_parked parked;
-		struct role_counters counters;
-		struct role_audit audit;
-		struct role_anchor anchor;
-		struct role_line_ask line_ask;
-		struct role_line line;
-		struct role_key key;
-		struct role_policy policy;
-		struct role_fetch fetch;
-		struct role_fetched fetched;
-	} u;
-	struct cur tail; /* ROLE_REQUEST */
-};
-#define ROLE_MAX 98304u /* bytes of a message: an AESM request with its blob fits */
-/* The body of a message of this type, or NULL. */
-const struct wire_layout *role_layout(unsigned type);
-void role_encode(const struct role_message *m, struct buf *out);
-int role_decode(const void *p, size_t n, struct role_message *m, struct bawn_error *e);
-/* The tail of ROLE_REQUEST, made and read. */
-void role_request_native(const struct wire_request *r, struct buf *out);
-void role_request_aesm(const struct aesm_request *r, struct buf *out);
-int role_read_native(const struct role_message *m, struct wire_request *r, struct bawn_error *e);
-int role_read_aesm(const struct role_message *m, struct aesm_request *r, struct bawn_error *e);
+/* One datagram: a head, the body, a tail. */
+void wire_frame(const struct wire_head *h, const struct wire_layout *l, const void *body,
+		struct cur tail, struct buf *out);
+/* What is left in c must fit the layout's tail. */
+int wire_tail(const struct wire_layout *l, struct cur *c, struct cur *tail, struct bawn_error *e);
 
 #endif

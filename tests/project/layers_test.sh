@@ -8,11 +8,13 @@ below() { # FOLDER: the folders that its files may include from
 	isa) echo base ;;
 	crypto) echo base isa ;;
 	image | cpu | attest | wire) echo base isa crypto ;;
+	aesm) echo base isa crypto wire ;;
+	role) echo base isa crypto wire aesm ;;
 	dev) echo base isa crypto image cpu wire ;;
-	authority) echo base isa crypto attest wire ;;
+	authority) echo base isa crypto attest wire role ;;
 	host | ae) echo base isa crypto image cpu attest wire dev ;;
 	fab | attester) echo base isa crypto image cpu attest wire dev host ae ;;
-	*) echo base isa crypto image cpu attest wire authority dev host ae fab attester ;;
+	*) echo base isa crypto image cpu attest wire aesm role authority dev host ae fab attester ;;
 	esac
 }
 
@@ -42,7 +44,7 @@ is "$(grep -rlE '#[[:space:]]*include <openssl/' src | grep -v '^src/crypto/')" 
 is "$(grep -rlE '#[[:space:]]*include <(libelf|gelf)' src | grep -v '^src/image/')" "" "only src/image uses libelf"
 is "$(grep -rnE '#[[:space:]]*include "' enclaves/runtime enclaves/witness | grep -vE '"(base/base.h|isa/isa.h|bawn_enclave.h|runtime/|witness/)' | grep -vE '"[a-z_]+\.h"')" "" \
 	"enclave code sees isa and the freestanding part of base"
-is "$(grep -rnE '#[[:space:]]*include "' enclaves/common enclaves/provision enclaves/quote enclaves/launch | grep -vE '"(ae/abi.h|bawn_enclave.h|common/common.h|quote/quote.h|launch/launch.h|launch_root.h)"')" "" \
+is "$(grep -rnE '#[[:space:]]*include "' enclaves/common enclaves/provision enclaves/quote enclaves/launch enclaves/ledger | grep -vE '"(ae/abi.h|bawn_enclave.h|common/common.h|quote/quote.h|launch/launch.h|launch_root.h)"')" "" \
 	"architectural enclaves see that, by way of their interface, and each other's common part"
 is "$(grep -nE '\b(struct|enum|union)? ?sgx_[a-z_]+ *[({]' include/*.h)" "" "public headers leave the prefix sgx_ to others"
 is "$(grep -rnE '\b(TODO|FIXME|XXX)\b' src include enclaves examples --include='*.[chS]')" "" "nothing is left open in the code"

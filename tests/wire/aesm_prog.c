@@ -8,7 +8,7 @@
  * and is answered by a line: "malformed", or what the request says as JSON;
  * the response, with its length, in hexadecimal.
  */
-#include "wire/wire.h"
+#include "aesm/aesm.h"
 
 #include <stdio.h>
 #include <stdlib.h>

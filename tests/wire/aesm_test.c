@@ -1,7 +1,7 @@
 /* What AESM's messages mean: key ids, identities, operations, errors. Their encoding: aesm_proto.py. */
+#include "aesm/aesm.h"
 #include "crypto/crypto.h"
 #include "tests/tap.h"
-#include "wire/wire.h"
 
 static void test_key_ids(void)
 {

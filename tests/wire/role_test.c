@@ -1,4 +1,5 @@
 /* Messages between bawnd's roles, and clients' requests inside them. */
+#include "role/role.h"
 #include "tests/tap.h"
 #include "tests/wire/sample.h"
 

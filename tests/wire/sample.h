@@ -2,7 +2,7 @@
 #ifndef TESTS_WIRE_SAMPLE_H
 #define TESTS_WIRE_SAMPLE_H
 
-#include "wire/wire.h"
+#include "role/role.h"
 
 /* Fill *host with values that its decoder accepts, none of them zero where it may be otherwise. */
 void sample_fill(const struct wire_layout *l, void *host);

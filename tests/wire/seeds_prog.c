@@ -1,4 +1,5 @@
 /* seeds_prog DIR: seeds for the fuzz targets of messages: DIR/native, DIR/role, DIR/aesm. */
+#include "role/role.h"
 #include "tests/seed.h"
 #include "tests/wire/sample.h"
 

@@ -2,8 +2,8 @@
  * Requests and responses of Intel's AESM service: protobuf (proto2) messages,
  * read strictly. doc/AESM.md has the messages and the rules of reading.
  */
+#include "aesm/aesm.h"
 #include "crypto/crypto.h"
-#include "wire/internal.h"
 
 #include <string.h>
 

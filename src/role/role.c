@@ -1,5 +1,5 @@
-/* What bawnd's processes say to each other. To add a message: its struct in wire.h, its table here. */
-#include "wire/internal.h"
+/* What bawnd's processes say to each other. To add a message: its struct in role.h, its table here. */
+#include "role/role.h"
 
 #include <string.h>
 
