@@ -1,5 +1,6 @@
 # make install: a program and an enclave of somebody else build against it, and run.
 . tests/tap.sh
+. tests/daemon/daemon.sh
 
 if [ -n "${VARIANT:-}" ]; then
 	echo "1..0 # SKIP a $VARIANT build is not installed"
@@ -13,7 +14,7 @@ for f in bin/bawn include/bawn.h lib/libbawn.a lib/libbawn.so lib/libbawn.so.0 l
 	include/bawn_enclave.h lib/libbawn_enclave.a share/bawn/enclave.lds share/man/man1/bawn.1 \
 	share/bash-completion/completions/bawn lib/bawn/provision.signed.so lib/bawn/quote.signed.so \
 	lib/bawn/launch.signed.so lib/bawn/ledger.signed.so lib/bawn/witness.signed.so share/doc/bawn/AESM.md \
-	share/doc/bawn/examples/hello/host.c; do
+	share/doc/bawn/examples/hello/host.c share/doc/bawn/examples/hello/brokered.c sbin/bawnd; do
 	ok "$f is installed" test -s "$prefix/$f"
 done
 exits 0 "the installed command runs" "$prefix/bin/bawn" --version
@@ -34,8 +35,8 @@ int main(int argc, char **argv)
 	return puts("ran") < 0;
 }
 END
-export BAWN_PLATFORM=$tmp/platform
-ok "a platform" "$prefix/bin/bawn" emu platform create
+bawn=$prefix/bin/bawn
+daemon_setup
 # shellcheck disable=SC2046
 ok "a program links to the shared library" \
 	$CC -o "$tmp/shared" "$tmp/user.c" $(pkg-config --cflags --libs bawn) -Wl,-rpath,"$prefix/lib"
@@ -46,7 +47,7 @@ ok "a program links to the static library" $CC -o "$tmp/static" "$tmp/user.c" \
 	$(pkg-config --cflags bawn) "$prefix/lib/libbawn.a" $(pkg-config --static --libs bawn | sed 's/-lbawn//')
 exits 0 "and runs an enclave" "$tmp/static" "$BUILD/enclaves/witness.signed.so"
 
-cp -r examples/hello "$tmp/hello"
+cp -r "$prefix/share/doc/bawn/examples/hello" "$tmp/hello"
 ok "examples/hello builds against what is installed" \
 	env PATH="$prefix/bin:$PATH" make -s -C "$tmp/hello" CC="$CC"
 exits 1 "it does not run emulated without being told" env -u BAWN_DEVICE LD_LIBRARY_PATH="$prefix/lib" \
@@ -54,6 +55,29 @@ exits 1 "it does not run emulated without being told" env -u BAWN_DEVICE LD_LIBR
 exits 0 "and does when told" env BAWN_DEVICE=emulated LD_LIBRARY_PATH="$prefix/lib" \
 	"$tmp/hello/host" "$tmp/hello/hello.signed.so" Ann
 like "$out" '^Hello, Ann, from inside the enclave\.$' "greeting whom it should"
+
+# The service makes the enclave, for whom its policy lets it.
+brokered() { env "$@" LD_LIBRARY_PATH="$prefix/lib" "$tmp/hello/brokered" "$tmp/hello/hello.signed.so" Ann; }
+export BAWN_DEVICE=emulated
+exits 1 "no enclave of a service that is not there" brokered
+like "$out" "nothing serves $BAWN_SOCKET" "which is told"
+# shellcheck disable=SC2034 # for daemon_start
+BAWND=$prefix/sbin/bawnd
+daemon_policy "[native]" "allow status,administer uid=$uid"
+WAIT=serving starts "the installed service"
+exits 1 "makes none for whom its policy does not let it" brokered
+like "$out" "refused: no rule of the policy allows it" "which is told"
+advice=$(sed -n 's/.*allow it: bawn //p' <<<"$out")
+# shellcheck disable=SC2086 # words
+ok "what the program advises" "$bawn" ${advice:-nothing}
+exits 0 "helps: the service makes it" brokered
+like "$out" '^Hello, Ann, from inside the enclave\.$' "and it greets whom it should"
+exits 1 "an emulated service does only if that is what is wanted" brokered -u BAWN_DEVICE
+like "$out" "the service's device is emulated" "which is told"
+like "$("$bawn" daemon status)" ' 1 launches' "one it was that the service made"
+daemon_stop
+unset BAWN_DEVICE
+
 exits 1 "the installed command finds the installed enclaves" env BAWN_DEVICE=emulated XDG_STATE_HOME="$tmp/state" \
 	"$prefix/bin/bawn" attest -o "$tmp/quote"
 like "$out" "no PCK certificate" "and lacks the platform's certificate alone"
