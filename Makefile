@@ -158,6 +158,9 @@ $(CLI): $(call obj,$(CLI_SRC)) $(INTERNAL) $(SOURCES_FILE)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(objects) $(LDLIBS_ALL)
 
 $(BUILD)/obj/src/daemon/config.o: CPPFLAGS_ALL += -DBAWN_LIBEXEC='"$(LIBDIR)/bawn"'
+# Where the service's configuration is installed, and looked for.
+$(BUILD)/obj/src/daemon/config.o $(BUILD)/obj/src/cli/cmd_daemon_policy.o: \
+	CPPFLAGS_ALL += -DBAWN_CONFDIR='"$(SYSCONFDIR)/bawn"'
 # All but main, for those that test its parts.
 $(DAEMON_PARTS): $(call obj,$(filter-out src/daemon/main.c,$(DAEMON_SRC))) $(SOURCES_FILE)
 	@rm -f $@
@@ -247,7 +250,8 @@ $(BUILD)/bawn.pc: tools/bawn.pc.in VERSION FORCE
 MAN_PAGES := $(patsubst %,$(BUILD)/%,$(wildcard man/*.[1-8]))
 $(BUILD)/man/%: man/% FORCE
 	@mkdir -p $(@D)
-	$(Q)sed -e 's|/usr/local/share/doc/bawn|$(DOCDIR)|g' -e 's|/usr/local/lib/bawn|$(LIBDIR)/bawn|g' $< >$@
+	$(Q)sed -e 's|/usr/local/share/doc/bawn|$(DOCDIR)|g' -e 's|/usr/local/lib/bawn|$(LIBDIR)/bawn|g' \
+		-e 's|/etc/bawn|$(SYSCONFDIR)/bawn|g' $< >$@
 # What manual pages refer to, and the examples.
 DOCUMENTS = $(sort $(wildcard doc/*.md examples/*.c examples/*/*))
 # FILE:TARGET, in the order of installing; links are made afterwards.
@@ -272,8 +276,12 @@ SERVICE_INSTALLED = $(DAEMON):$(SBINDIR)/bawnd \
 	systemd/bawn.tmpfiles:$(PREFIX)/lib/tmpfiles.d/bawn.conf \
 	$(BUILD)/service/bawnd.openrc:$(DATADIR)/bawn/bawnd.openrc
 # The owner's own: put there once, never over what there is, and removed only as it was put.
-CONFIG_INSTALLED = etc/policy.default:$(SYSCONFDIR)/bawn/policy etc/bawnd.conf:$(SYSCONFDIR)/bawn/bawnd.conf
-install: all $(SERVICE_FILES) $(COMPLETIONS) $(MAN_PAGES) $(BUILD)/bawn.pc $(KIT_FILES) ## to $(PREFIX); DESTDIR=... for packaging
+CONFIG_INSTALLED = etc/policy.default:$(SYSCONFDIR)/bawn/policy \
+	$(BUILD)/etc/bawnd.conf:$(SYSCONFDIR)/bawn/bawnd.conf
+$(BUILD)/etc/bawnd.conf: etc/bawnd.conf FORCE
+	@mkdir -p $(@D)
+	$(Q)sed -e 's|/etc/bawn|$(SYSCONFDIR)/bawn|g' $< >$@
+install: all $(SERVICE_FILES) $(BUILD)/etc/bawnd.conf $(COMPLETIONS) $(MAN_PAGES) $(BUILD)/bawn.pc $(KIT_FILES) ## to $(PREFIX); DESTDIR=... for packaging
 	@for pair in $(INSTALLED) $(SERVICE_INSTALLED); do \
 		mode=644; case "$${pair%%:*}" in $(CLI) | $(DAEMON) | *.openrc) mode=755 ;; esac; \
 		install -D -m $$mode "$${pair%%:*}" "$(DESTDIR)$${pair#*:}" || exit 1; \
@@ -283,7 +291,7 @@ install: all $(SERVICE_FILES) $(COMPLETIONS) $(MAN_PAGES) $(BUILD)/bawn.pc $(KIT
 	done
 	@ln -sf $(notdir $(SHARED)) $(DESTDIR)$(LIBDIR)/libbawn.so
 	@echo "installed below $(DESTDIR)$(PREFIX)"
-uninstall:                      ## what install put there
+uninstall: $(BUILD)/etc/bawnd.conf    ## what install put there
 	@for pair in $(INSTALLED) $(SERVICE_INSTALLED); do rm -f "$(DESTDIR)$${pair#*:}"; done
 	@for pair in $(CONFIG_INSTALLED); do \
 		! cmp -s "$${pair%%:*}" "$(DESTDIR)$${pair#*:}" || rm "$(DESTDIR)$${pair#*:}"; \

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define DEFAULT_FILE "/etc/bawn/policy"
+#define DEFAULT_FILE BAWN_CONFDIR "/policy"
 
 enum policy_exit { POLICY_WRONG = 3, POLICY_REMARKS = 4, POLICY_REFUSED = 3 };
 

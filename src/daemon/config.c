@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define DEFAULT_FILE "/etc/bawn/bawnd.conf"
+#define DEFAULT_FILE BAWN_CONFDIR "/bawnd.conf"
 #ifndef BAWN_LIBEXEC
 #define BAWN_LIBEXEC "/usr/local/lib/bawn"
 #endif
@@ -324,7 +324,7 @@ static void default_root(struct config *c)
 {
 	strcpy(c->state, "/var/lib/bawn");
 	strcpy(c->audit, "/var/log/bawn");
-	strcpy(c->policy, "/etc/bawn/policy");
+	strcpy(c->policy, BAWN_CONFDIR "/policy");
 	add_socket(c, "native", PROTOCOL_NATIVE, "/run/bawn/bawnd.sock", 0666);
 	add_socket(c, "aesm", PROTOCOL_AESM, "/run/aesmd/aesm.socket", 0660);
 	default_user(&c->user[PROC_GATE], "bawn-gate");
