@@ -17,7 +17,9 @@
  *   signal_names.c   front end of libbawn: the C library's names for the above, and the start
  *
  * Everything on the trap path runs with all signals blocked, allocates
- * nothing and calls nothing of the C library but memcpy and its kin.
+ * nothing and calls nothing of the C library but memcpy and its kin. Above all
+ * no cancellation point, nor under a lock: a thread that is cancelled there
+ * leaves the lock taken and its signals blocked.
  */
 #ifndef BAWN_CPU_ENGINE_H
 #define BAWN_CPU_ENGINE_H

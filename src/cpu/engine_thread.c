@@ -229,6 +229,7 @@ static struct cpu_thread *record_new(void)
 {
 	uint32_t epoch = cpu_fork_epoch();
 	int32_t tid = own_tid();
+	uint64_t owner = cpu_owner_self(); /* reads files: not under a lock that others spin on */
 	uint64_t mask = cpu_lock(&cpu_fork_page->threads);
 	struct cpu_thread *t, *next;
 
@@ -249,7 +250,7 @@ static struct cpu_thread *record_new(void)
 		t->tid = tid;
 		t->epoch = epoch;
 		t->magic = cpu_thread_magic ^ (uintptr_t)t;
-		t->lp.owner = cpu_owner_self();
+		t->lp.owner = owner;
 	}
 	cpu_unlock(&cpu_fork_page->threads, mask);
 	return t;
@@ -312,16 +313,17 @@ struct cpu_thread *cpu_thread_get_in_trap(struct cpu_frame *f)
 void cpu_thread_claim(struct cpu_thread *t)
 {
 	uint32_t epoch = cpu_fork_epoch();
-	uint64_t mask;
+	uint64_t mask, owner;
 
 	if (t->epoch == epoch)
 		return;
+	owner = cpu_owner_self();
 	mask = cpu_lock(&cpu_fork_page->threads);
 	release_inherited(t, epoch);
 	cpu_syscall_arm(t);
 	t->tid = own_tid();
 	t->epoch = epoch;
-	t->lp.owner = cpu_owner_self();
+	t->lp.owner = owner;
 	cpu_unlock(&cpu_fork_page->threads, mask);
 }
 

@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #ifndef MFD_NOEXEC_SEAL
@@ -342,7 +343,8 @@ void cpu_epc_free(struct cpu_epc **p)
 		munmap(epc->priv->map, epc->priv->map_size);
 	if (epc->shared)
 		munmap(epc->shared, EPC_EPCM_OFF);
-	close(epc->fd);
+	/* Not close(3), a cancellation point: what comes after it is not to be left out. */
+	cpu_syscall(SYS_close, (uint64_t)epc->fd, 0, 0, 0);
 	wipe(epc->priv, sizeof(*epc->priv));
 	free(epc->priv);
 	wipe(epc, sizeof(*epc));

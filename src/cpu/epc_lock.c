@@ -2,6 +2,10 @@
  * The lock of an EPC, and what makes it survive its holder: a change that
  * takes several steps is announced in the shared header first, so that whoever
  * finds the holder dead can undo or finish it.
+ *
+ * A holder that ended its thread by an unwinding would not be dead until that is
+ * over. Signals are held back; and what is called under the lock, and while
+ * waiting for it, is no cancellation point: hence system calls.
  */
 #include "cpu/state.h"
 
@@ -12,7 +16,6 @@
 #include <signal.h>
 #include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 #define LOCK_SPINS 200
 #define LOCK_WAIT_NS UINT64_C(1000000000)
@@ -27,13 +30,13 @@ static uint64_t hold_signals(void)
 
 	for (size_t i = 0; i < ARRAY_LEN(not_held); i++)
 		all &= ~(UINT64_C(1) << (not_held[i] - 1));
-	syscall(SYS_rt_sigprocmask, SIG_BLOCK, &all, &old, sizeof(all));
+	cpu_syscall(SYS_rt_sigprocmask, SIG_BLOCK, (uintptr_t)&all, (uintptr_t)&old, sizeof(all));
 	return old;
 }
 
 static void release_signals(uint64_t old)
 {
-	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof(old));
+	cpu_syscall(SYS_rt_sigprocmask, SIG_SETMASK, (uintptr_t)&old, 0, sizeof(old));
 }
 
 static bool try_lock(struct cpu_epc_shared *s, uint64_t from, uint64_t self)
@@ -71,7 +74,7 @@ static bool wait_lock(struct cpu_epc_shared *s, uint64_t self)
 		}
 		if (now - start >= LOCK_WAIT_NS)
 			return false;
-		nanosleep(&nap, NULL);
+		cpu_syscall(SYS_nanosleep, (uintptr_t)&nap, 0, 0, 0);
 	}
 }
 
@@ -176,13 +179,14 @@ void epc_recover(struct cpu_epc *epc)
 
 int epc_discard(struct cpu_epc *epc, uint64_t offset, uint64_t length)
 {
-	int r;
+	long r;
 
 	do
-		r = fallocate(epc->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-			      (off_t)(epc->pages_off + offset), (off_t)length);
-	while (r != 0 && errno == EINTR);
-	return r;
+		r = cpu_syscall(SYS_fallocate, (uint64_t)epc->fd,
+				FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				epc->pages_off + offset, length);
+	while (r == -EINTR);
+	return (int)r;
 }
 
 void epc_touch(struct cpu_epc *epc)

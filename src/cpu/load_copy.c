@@ -2,6 +2,7 @@
 #include "cpu/load.h"
 
 #include <errno.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 
 struct load_job load_piece(const struct load_job *job, uint64_t first)
@@ -34,22 +35,23 @@ static int gather(const struct load_job *job, uint64_t first, uint64_t pages, st
 
 /*
  * By system calls and not through the alias: the kernel need not clear a page
- * before it is filled, and nothing faults.
+ * before it is filled, and nothing faults. Not by pwritev(3), a cancellation point:
+ * the EPC is locked.
  */
 int load_write(const struct cpu_epc *epc, const struct load_job *job)
 {
-	const off_t start = (off_t)(epc->pages_off + job->offset);
+	const uint64_t start = epc->pages_off + job->offset;
 	struct iovec v[LOAD_PIECE];
 
 	for (uint64_t at = 0; at < job->pages;) {
 		uint64_t pages = job->pages - at < LOAD_PIECE ? job->pages - at : LOAD_PIECE;
-		ssize_t n = pwritev(epc->fd, v, gather(job, at, pages, v),
-				    start + (off_t)(at * ISA_PAGE));
+		long n = cpu_syscall6(SYS_pwritev, (uint64_t)epc->fd, (uintptr_t)v,
+				      (uint64_t)gather(job, at, pages, v), start + at * ISA_PAGE, 0, 0);
 
-		if (n < 0 && errno == EINTR)
+		if (n == -EINTR)
 			continue;
 		/* Part of a page is as good as none: it is written again. */
-		if (n < (ssize_t)ISA_PAGE)
+		if (n < (long)ISA_PAGE)
 			return -1;
 		at += (uint64_t)n / ISA_PAGE;
 	}

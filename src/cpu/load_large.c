@@ -140,6 +140,23 @@ static bool start_helper(struct load_large *l)
 	return started;
 }
 
+/*
+ * pthread_join is a cancellation point; the EPC is locked, and the helper works
+ * on what is on this thread's stack. (The injected object makes no threads.)
+ */
+static void join_helper(struct load_large *l)
+{
+#ifndef BAWN_PRELOAD
+	int state;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+#endif
+	pthread_join(l->helper, NULL);
+#ifndef BAWN_PRELOAD
+	pthread_setcancelstate(state, NULL);
+#endif
+}
+
 /* ---- for who measures ---- */
 
 void load_large_begin(struct load_large *l, const struct cpu_epc *epc, const struct load_job *job)
@@ -205,7 +222,7 @@ int load_large_end(struct load_large *l)
 	int r = 0;
 
 	if (l->helped)
-		pthread_join(l->helper, NULL);
+		join_helper(l);
 	if (!l->count)
 		return 0;
 	for (unsigned i = 0; i < l->count && r == 0; i++)

@@ -9,16 +9,17 @@
  * A killed process cannot clean up, so whoever meets its mark asks /proc. An
  * answer is trusted only if it says "dead" without doubt: an owner of another
  * namespace, or one that /proc hides, counts as alive.
+ *
+ * Names are asked for in traps and under locks, where a thread must not end: so
+ * by system calls alone, since open, read and close are cancellation points.
  */
 #include "cpu/state.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 #define TID_BITS 22
 #define START_BITS 26
@@ -42,7 +43,7 @@ static uint64_t owner_space(uint64_t owner)
 static uint64_t namespace_id(const char *link)
 {
 	char text[64];
-	ssize_t n = readlink(link, text, sizeof(text) - 1);
+	long n = cpu_syscall(SYS_readlink, (uintptr_t)link, (uintptr_t)text, sizeof(text) - 1, 0);
 	const char *p;
 	uint64_t id = 0;
 
@@ -76,13 +77,13 @@ static bool task_stat(const char *path, struct task *t)
 {
 	char text[1024];
 	const char *p;
-	ssize_t n;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	long n, fd = cpu_syscall(SYS_openat, (uint64_t)AT_FDCWD, (uintptr_t)path,
+				 O_RDONLY | O_CLOEXEC, 0);
 
 	if (fd < 0)
 		return false;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
+	n = cpu_syscall(SYS_read, (uint64_t)fd, (uintptr_t)text, sizeof(text) - 1, 0);
+	cpu_syscall(SYS_close, (uint64_t)fd, 0, 0, 0);
 	if (n <= 0)
 		return false;
 	text[n] = '\0';
@@ -124,7 +125,7 @@ static uint64_t owner_of(uint64_t tid, const char *stat)
 
 uint64_t cpu_owner_self(void)
 {
-	long tid = syscall(SYS_gettid);
+	long tid = cpu_syscall(SYS_gettid, 0, 0, 0, 0);
 
 	if (self.tid != tid) {
 		self.owner = owner_of((uint64_t)tid, "/proc/thread-self/stat");
@@ -135,7 +136,7 @@ uint64_t cpu_owner_self(void)
 
 uint64_t cpu_owner_process(void)
 {
-	return owner_of((uint64_t)syscall(SYS_getpid), "/proc/self/stat");
+	return owner_of((uint64_t)cpu_syscall(SYS_getpid, 0, 0, 0, 0), "/proc/self/stat");
 }
 
 /* whole: of a process any thread will do, not only the one that gave the process its number. */
@@ -146,7 +147,7 @@ static bool is_alive(uint64_t owner, bool whole)
 
 	if (owner_space(owner) != owner_space(cpu_owner_self()))
 		return true;
-	if (kill((pid_t)owner_tid(owner), 0) != 0 && errno == ESRCH)
+	if (cpu_syscall(SYS_kill, owner_tid(owner), 0, 0, 0) == -ESRCH)
 		return false;
 	snprintf(path, sizeof(path), "/proc/%u/stat", (unsigned)owner_tid(owner));
 	if (!task_stat(path, &t))

@@ -243,6 +243,17 @@ static void test_fork(void)
 	ok(!bad && !wrong, "forks while another thread is in the enclave");
 }
 
+/* Until somebody is: a thread or process may take long to come so far. */
+static bool wait_inside(unsigned tcs)
+{
+	for (int i = 0; i < 200000; i++) {
+		if (__atomic_load_n(&kit_tcs(&kit, tcs)->stage, __ATOMIC_RELAXED) != 0)
+			return true;
+		usleep(100);
+	}
+	return false;
+}
+
 /* ---- killed inside ---- */
 
 static int inside_for_ever(void *arg)
@@ -267,9 +278,7 @@ static void test_killed(void)
 	if (pid == 0)
 		_exit(inside_for_ever(p));
 	ok(read(p[0], &c, 1) == 1, "a process enters, and stays");
-	for (int i = 0; i < 2000 && kit_tcs(&kit, 6)->stage == 0; i++)
-		usleep(1000);
-	ok(kit_tcs(&kit, 6)->stage != 0, "its TCS is busy");
+	ok(wait_inside(6), "its TCS is busy");
 	is_int(kit_call(&kit, 6, KIT_ADD, 1, 1).first.exception_vector, VEC_GP, "for others too");
 	kill(pid, SIGKILL);
 	waitpid(pid, &status, 0);
@@ -346,15 +355,16 @@ static void *exits_on_signal(void *arg)
 static void test_ends(void)
 {
 	pthread_t t;
+	bool good;
 	void *r;
 
 	for (uintptr_t async = 0; async < 2; async++) {
 		pthread_create(&t, NULL, cancelled, (void *)async);
-		usleep(20000);
+		good = wait_inside(7);
 		pthread_cancel(t);
 		pthread_join(t, &r);
-		ok(r == PTHREAD_CANCELED && cleaned == 1, async ? "pthread_cancel, asynchronous" :
-								  "pthread_cancel, deferred");
+		ok(good && r == PTHREAD_CANCELED && cleaned == 1,
+		   async ? "pthread_cancel, asynchronous" : "pthread_cancel, deferred");
 		cleaned = 0;
 		is_int(kit_tcs(&kit, 7)->stage, 0, "nothing busy");
 	}
@@ -365,10 +375,11 @@ static void test_ends(void)
 	cleaned = 0;
 	signal(SIGUSR1, exit_on_signal);
 	pthread_create(&t, NULL, exits_on_signal, NULL);
-	usleep(20000);
+	good = wait_inside(7);
 	pthread_kill(t, SIGUSR1);
 	pthread_join(t, &r);
-	ok(r == (void *)99 && cleaned == 1, "pthread_exit in a signal's handler, out of the enclave");
+	ok(good && r == (void *)99 && cleaned == 1,
+	   "pthread_exit in a signal's handler, out of the enclave");
 	kit_drop(&kit, 7);
 	is_int(kit_call(&kit, 7, KIT_ADD, 1, 1).rdi, 2, "the TCS is free");
 }
