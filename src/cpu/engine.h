@@ -423,8 +423,11 @@ extern char cpu_window[], cpu_window_end[], cpu_window_deferred[];
 extern char cpu_aep[];       /* the ENCLU of cpu_enter_enclave, its AEP */
 extern char cpu_aep_fixup[]; /* where it goes after an exception */
 extern char cpu_raised_here[];
+extern char cpu_entry_again[], cpu_entry_blocked[]; /* of cpu_entry_begin */
 extern char cpu_copy_here[], cpu_copy_failed[]; /* of cpu_copy_guarded */
 size_t cpu_copy_guarded(void *to, const void *from, size_t n); /* bytes not copied */
+/* Block these signals, *before := the mask from before, STATE_ENTERING: all or nothing. */
+void cpu_entry_begin(struct cpu_thread *t, const uint64_t *block, uint64_t *before);
 /* Have the signal that was put off delivered, now that nothing is entered. */
 void cpu_raise_deferred(void);
 /* sigaltstack(2), called with the stack pointer at `from`. */

@@ -433,6 +433,26 @@ static bool in_window(const struct cpu_mcontext *mc)
 	return mc->rip >= (uintptr_t)cpu_window && mc->rip < (uintptr_t)cpu_window_end;
 }
 
+/*
+ * The C library's signals are blocked while entering; but the handler that is
+ * about to run may leave by a jump, and nobody would ever unblock them.
+ */
+static void give_up_entry(struct cpu_frame *f, struct cpu_thread *t)
+{
+	struct cpu_mcontext *mc = &f->uc.mc;
+
+	/* Begun: as if it had not been. RDX is cpu_entry_begin's `before`. */
+	if (mc->rip == (uintptr_t)cpu_entry_blocked) {
+		uint64_t before = *(const uint64_t *)mc->rdx;
+
+		f->uc.sigmask = (f->uc.sigmask & ~LIBC_SIGNALS) | (before & LIBC_SIGNALS);
+		mc->rip = (uintptr_t)cpu_entry_again;
+	}
+	/* Failed: the instruction, which is to fault, needs no signal blocked. */
+	if (t->libc_held)
+		f->uc.sigmask = cpu_mask_outside(t, f->uc.sigmask);
+}
+
 static struct cpu_verdict trap_outside(struct cpu_frame *f, struct cpu_thread *t)
 {
 	struct cpu_mcontext *mc = &f->uc.mc;
@@ -444,6 +464,16 @@ static struct cpu_verdict trap_outside(struct cpu_frame *f, struct cpu_thread *t
 			return put_off(f, t);
 		t->state = STATE_OUT; /* a defect in cpu_enter_fast: let it be seen */
 	}
+	if (exception && t && t->deferred && mc->rip == (uintptr_t)cpu_raised_here) {
+		mc->rip += 2;
+		take_deferred(f, t);
+		give_up_entry(f, t);
+		v = cpu_deliver(f, t, false);
+		cpu_release_held(t);
+		return v;
+	}
+	if (t)
+		give_up_entry(f, t);
 	if (exception && is_enclu(NULL, mc))
 		return enclu_outside(f, t);
 	if (exception && cpu_cpuid_emulate(mc))
@@ -451,13 +481,6 @@ static struct cpu_verdict trap_outside(struct cpu_frame *f, struct cpu_thread *t
 	if (exception && mc->rip == (uintptr_t)cpu_copy_here) {
 		mc->rip = (uintptr_t)cpu_copy_failed;
 		return go_on;
-	}
-	if (exception && t && t->deferred && mc->rip == (uintptr_t)cpu_raised_here) {
-		mc->rip += 2;
-		take_deferred(f, t);
-		v = cpu_deliver(f, t, false);
-		cpu_release_held(t);
-		return v;
 	}
 	return cpu_deliver(f, t, exception);
 }
@@ -493,6 +516,7 @@ int cpu_enter_fast(struct cpu_entry *e, uint64_t rflags)
 	struct cpu_map *m = t ? t->map : NULL;
 	struct cpu_fault fault;
 	struct cpu_regs r;
+	const uint64_t libc = LIBC_SIGNALS;
 	uint64_t mask;
 	int result;
 
@@ -505,11 +529,9 @@ int cpu_enter_fast(struct cpu_entry *e, uint64_t rflags)
 	if (m->generation != cpu_epc_generation(m->epc))
 		cpu_map_refresh(m);
 
-	t->state = STATE_ENTERING;
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	mask = cpu_mask_swap(SIG_BLOCK, LIBC_SIGNALS);
+	cpu_entry_begin(t, &libc, &mask);
+	mask = cpu_settle_scopes(t, e->rsp, mask);
 	cpu_mask_inside(t, mask);
-	cpu_settle_scopes(t, e->rsp, mask);
 	if (mask & TRAP_SIGNALS) {
 		/* Blocked behind our back, by a jump with a mask from before the record was made. */
 		cpu_mask_swap(SIG_UNBLOCK, TRAP_SIGNALS);

@@ -5,6 +5,7 @@
  */
 #include "cpu/engine.h"
 
+#define SYS_rt_sigprocmask 14
 #define SYS_rt_sigreturn 15
 #define SYS_sigaltstack 131
 #define SYS_arch_prctl 158
@@ -17,6 +18,7 @@
 #define ERESUME 3
 #define EENTER 2
 #define EINVAL 22
+#define KERNEL_SIGSET 8 /* bytes */
 
 /* struct isa_run */
 #define RUN_TCS 0
@@ -393,6 +395,30 @@ cpu_enter_enclave:
 	jmp	.Lenter
 	.cfi_endproc
 	.size	cpu_enter_enclave, . - cpu_enter_enclave
+
+/*
+ * void cpu_entry_begin(struct cpu_thread *t, const uint64_t *block, uint64_t *before)
+ *
+ * Block the C library's signals, and only then be STATE_ENTERING: with them
+ * unblocked, a cancellation would take the thread away from here with a state
+ * in which its signals are put off. The other way round a signal may come
+ * between the two. The handler then gives back the mask from before and has the
+ * call made again: the program's handler, which need not return, finds nothing
+ * changed.
+ */
+	function cpu_entry_begin
+	.cfi_startproc
+	mov	%rdi, %r8
+	xor	%edi, %edi		/* SIG_BLOCK */
+	mov	$KERNEL_SIGSET, %r10d
+	place cpu_entry_again
+	mov	$SYS_rt_sigprocmask, %eax
+	syscall
+	place cpu_entry_blocked
+	movl	$STATE_ENTERING, T_STATE(%r8)
+	ret
+	.cfi_endproc
+	.size	cpu_entry_begin, . - cpu_entry_begin
 
 /* void cpu_raise_deferred(void): trap; the handler steps over the instruction. */
 	function cpu_raise_deferred

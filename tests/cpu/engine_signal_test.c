@@ -245,6 +245,31 @@ static int jump_child(void *arg)
 	return failures != 0;
 }
 
+/*
+ * A handler that blocks trap signals is left with its mask: what the engine
+ * blocked besides is free again after the next entry, or no cancellation would
+ * come any more.
+ */
+static int jump_with_mask_child(void *arg)
+{
+	struct sigaction sa = { .sa_sigaction = jump_out, .sa_flags = SA_SIGINFO };
+	uint64_t mask;
+
+	(void)arg;
+	start();
+	CHECK(kit_call(&kit, 2, KIT_ADD, 3, 4).rdi == 7);
+	sigfillset(&sa.sa_mask);
+	sigaction(SIGUSR1, &sa, NULL);
+	if (sigsetjmp(jump, 0) == 0)
+		raise(SIGUSR1);
+	mask = cpu_mask_swap(SIG_BLOCK, 0);
+	CHECK(mask & SIGBIT(SIGUSR1) && mask & SCOPE_SIGNAL);
+	CHECK(kit_call(&kit, 2, KIT_ADD, 3, 4).rdi == 7);
+	mask = cpu_mask_swap(SIG_BLOCK, 0);
+	CHECK(mask & SIGBIT(SIGUSR1) && !(mask & LIBC_SIGNALS));
+	return failures != 0;
+}
+
 /* ---- EENTER in a handler ---- */
 
 static volatile uint64_t entered_in_handler;
@@ -764,6 +789,7 @@ int main(void)
 	is_int(kit_child(state_child, NULL), 0, "registers, vectors, flags and bases across exits");
 	is_int(kit_child(slow_bases_child, NULL), 0, "a timer without FSGSBASE");
 	is_int(kit_child(jump_child, NULL), 0, "siglongjmp out of a handler");
+	is_int(kit_child(jump_with_mask_child, NULL), 0, "and with the handler's mask");
 	is_int(kit_child(handler_enters_child, NULL), 0, "EENTER in a handler");
 	is_int(kit_child(handler_enters_child, &kit), 0, "EENTER in a handler on an alternate stack");
 	is_int(kit_child(first_entry_in_handler_child, NULL), 0, "a thread's first EENTER in a handler");
