@@ -166,6 +166,15 @@ int maker_quote(const struct maker *m, const uint8_t report[432], uint8_t **quot
 			    bawn_attester_quote(m->attester, report, NULL, quote, n, e);
 }
 
+int maker_fail(struct cli *c, const struct maker *m, const struct bawn_error *e)
+{
+	const int rc = cli_fail(c, NULL, e);
+
+	if (m->service)
+		cli_service_hint(c, WIRE_QUOTE, e);
+	return rc;
+}
+
 void maker_json(const struct maker *m, struct json *j)
 {
 	if (m->service)

@@ -155,7 +155,7 @@ static int get_report(struct cli *c, const struct maker *m, const uint8_t data[6
 		path = found;
 	}
 	if (maker_target(m, target, &e))
-		return cli_fail(c, NULL, &e);
+		return maker_fail(c, m, &e);
 	return ask_enclave(c, path, target, data, report);
 }
 
@@ -194,7 +194,7 @@ static int make_quote(struct cli *c, const struct maker *m, const uint8_t data[6
 	if (rc)
 		return rc;
 	if (maker_quote(m, report, &quote, &n, &e))
-		return cli_fail(c, NULL, &e);
+		return maker_fail(c, m, &e);
 	rc = deliver(c, m, quote, n);
 	free(quote);
 	return rc;

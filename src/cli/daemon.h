@@ -22,6 +22,8 @@ int cli_service(struct cli *c, struct bawn_client **out);
 /* One request on it; the same. The client is freed if it fails. */
 int cli_ask(struct cli *c, struct bawn_client **client, struct wire_request *q,
 	    struct wire_answer *a);
+/* What to do about the error of a call of bawn.h that asked for this. */
+void cli_service_hint(const struct cli *c, enum wire_type type, const struct bawn_error *e);
 /* ---- cmd_daemon.c, daemon_policy.c ---- */
 
 /* Operations of the policy, "quote", "administer", and "any". */

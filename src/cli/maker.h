@@ -16,6 +16,8 @@ void maker_close(struct maker *m);
 int maker_target(const struct maker *m, uint8_t target[512], struct bawn_error *e);
 /* *quote is malloc'd. */
 int maker_quote(const struct maker *m, const uint8_t report[432], uint8_t **quote, size_t *n, struct bawn_error *e);
+/* An error of these, told with what to do; an exit code. */
+int maker_fail(struct cli *c, const struct maker *m, const struct bawn_error *e);
 /* Members of an object that is open: what is known of the platform. */
 void maker_json(const struct maker *m, struct json *j);
 /* A file's bytes, malloc'd; 0 or an exit code. */

@@ -48,7 +48,7 @@ static void hint_policy(unsigned type)
 	if (op == WIRE_OP_ADMINISTER)
 		cli_hint("Who may administer is for the policy to say, by default root alone: bawn-policy(5).");
 	else
-		cli_hint("Who administers the service can allow it: `bawn daemon grant %s uid=%u`, or a rule of bawn-policy(5).",
+		cli_hint("Who administers the service can allow it: `bawn daemon grant %s uid=%u` or a rule of bawn-policy(5), or take a revocation back.",
 			 wire_operation_name(op), (unsigned)getuid());
 }
 
@@ -135,4 +135,14 @@ int cli_ask(struct cli *c, struct bawn_client **client, struct wire_request *q,
 	cli_fail(c, NULL, &e);
 	hint_answer(c, q->head.type, a->head.code, &e);
 	return CLI_FAILURE;
+}
+
+void cli_service_hint(const struct cli *c, enum wire_type type, const struct bawn_error *e)
+{
+	if (e->code == BAWN_ERR_DENIED)
+		hint_answer(c, type, WIRE_DENIED, e);
+	else if (e->code == BAWN_ERR_SYSTEM)
+		hint_answer(c, type, WIRE_FAILED, e);
+	else if (e->code == BAWN_ERR_NOT_FOUND) /* it has gone since */
+		hint_connect(c, e);
 }

@@ -25,6 +25,7 @@ exits 64 "nor is its request" "$bawn" attest --daemon --pck-request --ppid-key "
 rm -f "$tmp/quote"
 ok "revoked" "$bawn" daemon revoke quote
 exits 1 "there is none" "$bawn" attest --daemon -o "$tmp/quote"
+like "$out" "bawn daemon grant quote uid=$uid" "... and who could change that"
 ok "and no file" test ! -e "$tmp/quote"
 daemon_stop
 is $? 0 "it stops"
