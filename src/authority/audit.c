@@ -101,6 +101,11 @@ static int begin_segment(struct authority_audit *a, struct bawn_error *e)
 	int old_fd = a->fd, rc;
 	uint8_t before[32];
 
+	/* Its name may reach the disk at any time: there must be nothing missing before it then. */
+	if (old_fd >= 0 && fdatasync(old_fd)) {
+		wipe(&old, sizeof(old));
+		return err_sys(e, "cannot sync the audit log");
+	}
 	audit_name(old.anchor.count + 1, name);
 	memcpy(before, old.anchor.mac, 32);
 	x.before = before;
@@ -108,6 +113,7 @@ static int begin_segment(struct authority_audit *a, struct bawn_error *e)
 	a->fd = openat(a->dirfd, name, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (a->fd < 0) {
 		a->fd = old_fd;
+		wipe(&old, sizeof(old));
 		return err_sys(e, "cannot create %s", name);
 	}
 	a->now.segment = old.anchor.count + 1;
@@ -118,30 +124,39 @@ static int begin_segment(struct authority_audit *a, struct bawn_error *e)
 		close(a->fd);
 		a->fd = old_fd;
 		a->now = old;
+		wipe(&old, sizeof(old));
 		return rc;
 	}
-	if (old_fd >= 0) {
-		fdatasync(old_fd);
+	if (old_fd >= 0)
 		close(old_fd);
-	}
 	wipe(&old, sizeof(old));
 	return 0;
 }
 
-/* Remove the oldest files beyond the number to keep; each is recorded before it goes. */
+/*
+ * Remove the oldest files beyond the number to keep. That they go is on record,
+ * and the record on disk, before they do: a power failure must not leave it the
+ * other way round.
+ */
 static int drop_segments(struct authority_audit *a, struct bawn_error *e)
 {
 	uint64_t *list;
-	size_t n;
+	size_t n, drop;
 	int rc = audit_segments(a->dirfd, &list, &n, e);
 
-	for (size_t i = 0; rc == 0 && i + a->o.segments < n; i++) {
+	drop = rc == 0 && n > a->o.segments ? n - a->o.segments : 0;
+	for (size_t i = 0; rc == 0 && i < drop; i++) {
 		struct audit_extra x = { .first = list[i], .last = list[i + 1] - 1 };
+
+		rc = put_own(a, WIRE_AUDIT_DROP, &x, "", e);
+	}
+	if (rc == 0 && drop && fdatasync(a->fd))
+		rc = err_sys(e, "cannot sync the audit log");
+	for (size_t i = 0; rc == 0 && i < drop; i++) {
 		char name[AUDIT_NAME];
 
 		audit_name(list[i], name);
-		rc = put_own(a, WIRE_AUDIT_DROP, &x, "", e);
-		if (rc == 0 && unlinkat(a->dirfd, name, 0))
+		if (unlinkat(a->dirfd, name, 0))
 			rc = err_sys(e, "cannot remove %s", name);
 	}
 	free(list);
