@@ -410,6 +410,8 @@ static void from_parent(struct vault *v)
 		v->look_next = 0;
 		v->next_try = 0;
 		pthread_mutex_unlock(&v->lock);
+		/* Where key and certificate were there already, nothing else tells those who came before. */
+		parked_resume(v, PARK_PROVISIONED, 0, NULL, -1);
 		break;
 	case CHAN_LOCK:
 		pthread_mutex_lock(&v->lock);
