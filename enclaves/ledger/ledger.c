@@ -82,8 +82,9 @@ static uint32_t unseal(uint64_t where, struct ledger *l)
 /* ---- what is asked ---- */
 
 /*
- * With no line yet, the name must be the key's own: to begin the same log once
- * more takes its first key. With lines, the state says from where on.
+ * With no line yet, the log's name must be the key's own: to begin the same log
+ * once more takes its first key. With lines, the state says from where on, and
+ * its name tells it from what somebody else begins there with a key of theirs.
  */
 static uint32_t begin(const struct ae_ms_ledger_begin *a)
 {
@@ -99,9 +100,10 @@ static uint32_t begin(const struct ae_ms_ledger_begin *a)
 	first = count_of(l.state.end) + 1;
 	memcpy(l.state.first, &first, sizeof(first));
 	labelled(AE_LEDGER_NAME, l.key, name);
+	memcpy(l.state.name, name, sizeof(l.state.name));
 	if (first == 0)
 		answer = AE_INVALID_PARAMETER;
-	else if (first == 1 && (!bawn_equal(name, l.state.end + AE_LEDGER_END_LOG, 16) ||
+	else if (first == 1 && (!bawn_equal(name, l.state.end + AE_LEDGER_END_LOG, sizeof(l.state.name)) ||
 				!bawn_equal(none, l.state.end + AE_LEDGER_END_MAC, 32)))
 		answer = AE_LEDGER_LOG;
 	if (answer == AE_SUCCESS)
@@ -117,6 +119,7 @@ static uint32_t follow(struct ledger *l, const uint8_t end[AE_LEDGER_END_BYTES],
 	br_hmac_key_context key;
 	br_hmac_context mac;
 	uint8_t derived[32], right[32];
+	bool proven;
 
 	if (!bawn_equal(end + AE_LEDGER_END_LOG, l->state.end + AE_LEDGER_END_LOG, 16))
 		return AE_LEDGER_LOG;
@@ -134,7 +137,9 @@ static uint32_t follow(struct ledger *l, const uint8_t end[AE_LEDGER_END_BYTES],
 	bawn_wipe(derived, sizeof(derived));
 	bawn_wipe(&key, sizeof(key));
 	bawn_wipe(&mac, sizeof(mac));
-	if (!bawn_equal(right, proof, sizeof(right)))
+	proven = bawn_equal(right, proof, sizeof(right));
+	bawn_wipe(right, sizeof(right)); /* of whatever end the host came with */
+	if (!proven)
 		return AE_LEDGER_PROOF;
 	memcpy(l->state.end, end, AE_LEDGER_END_BYTES);
 	return AE_SUCCESS;

@@ -249,7 +249,7 @@ enum { AE_LEDGER_BEGIN = 0, AE_LEDGER_NOTE = 1, AE_LEDGER_READ = 2 };
 #define AE_LEDGER_END_LOG 0
 #define AE_LEDGER_END_COUNT 16
 #define AE_LEDGER_END_MAC 24
-/* A log whose name is the first 16 bytes of SHA-256(this || K[1]) can be told from any other. */
+/* The first 16 bytes of SHA-256(this || K[1]) name a log; with K[n], what follows from line n on. */
 #define AE_LEDGER_NAME "bawn audit log"
 /* K[n + 1] = SHA-256(this || K[n]). */
 #define AE_LEDGER_NEXT "bawn audit key"
@@ -258,13 +258,15 @@ enum { AE_LEDGER_BEGIN = 0, AE_LEDGER_NOTE = 1, AE_LEDGER_READ = 2 };
 /* Keys that are derived in one call; a log of so many lines would fill a disk. */
 #define AE_LEDGER_STEPS (UINT32_C(1) << 22)
 
+#define AE_LEDGER_NAME_BYTES 16
 /* What a blob says in the clear, and READ vouches for. */
 struct ae_ledger_state {
 	uint8_t first[8]; /* number of the first line followed: 1 if it was there when the log began */
+	uint8_t name[AE_LEDGER_NAME_BYTES]; /* made from the key of that line: the log's, if it was the first of all */
 	uint8_t end[AE_LEDGER_END_BYTES];
 };
 /* Sealed data (doc/ENCLAVE-KIT.md): the state as additional data, the next line's key as text. */
-#define AE_LEDGER_BLOB_BYTES (80 + 72 + 32)
+#define AE_LEDGER_BLOB_BYTES (80 + 88 + 32)
 
 struct ae_ms_ledger_begin {
 	uint32_t answer, pad;

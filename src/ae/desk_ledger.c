@@ -9,30 +9,44 @@ struct step {
 	struct ae_ledger_state *state;
 };
 
+/*
+ * An enclave of another kind that was put in its place has structures of other
+ * sizes, which it reads and writes whole. With nothing but zeros behind ours it
+ * refuses.
+ */
+static int ask(struct bawn_enclave *en, uint32_t index, const void *ms, size_t n, const char *what,
+	       struct bawn_error *e)
+{
+	uint64_t room[64] = { 0 };
+
+	memcpy(room, ms, n);
+	return ae_call(en, index, room, what, e);
+}
+
 static int ask_begin(struct bawn_enclave *en, void *arg, struct bawn_error *e)
 {
 	struct step *x = arg;
-	struct ae_ms_ledger_begin ms = { .end = ae_address(x->end), .key = ae_address(x->secret),
-					 .blob = ae_address(x->blob) };
+	const struct ae_ms_ledger_begin ms = { .end = ae_address(x->end), .key = ae_address(x->secret),
+					       .blob = ae_address(x->blob) };
 
-	return ae_call(en, AE_LEDGER_BEGIN, &ms, "beginning to seal the audit log's end", e);
+	return ask(en, AE_LEDGER_BEGIN, &ms, sizeof(ms), "beginning to seal the audit log's end", e);
 }
 
 static int ask_note(struct bawn_enclave *en, void *arg, struct bawn_error *e)
 {
 	struct step *x = arg;
-	struct ae_ms_ledger_note ms = { .blob = ae_address(x->blob), .end = ae_address(x->end),
-					.proof = ae_address(x->secret) };
+	const struct ae_ms_ledger_note ms = { .blob = ae_address(x->blob), .end = ae_address(x->end),
+					      .proof = ae_address(x->secret) };
 
-	return ae_call(en, AE_LEDGER_NOTE, &ms, "sealing the audit log's end", e);
+	return ask(en, AE_LEDGER_NOTE, &ms, sizeof(ms), "sealing the audit log's end", e);
 }
 
 static int ask_read(struct bawn_enclave *en, void *arg, struct bawn_error *e)
 {
 	struct step *x = arg;
-	struct ae_ms_ledger_read ms = { .blob = ae_address(x->blob), .state = ae_address(x->state) };
+	const struct ae_ms_ledger_read ms = { .blob = ae_address(x->blob), .state = ae_address(x->state) };
 
-	return ae_call(en, AE_LEDGER_READ, &ms, "reading the audit log's end as sealed", e);
+	return ask(en, AE_LEDGER_READ, &ms, sizeof(ms), "reading the audit log's end as sealed", e);
 }
 
 /* The enclave writes to a copy: what it refuses, or dies over, leaves the caller's as it was. */

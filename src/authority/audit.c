@@ -14,6 +14,7 @@
 
 #define SEGMENT_BYTES (16u << 20)
 #define SEGMENTS 16u
+#define FOLLOWED_MAX (UINT64_C(1) << 20) /* lines that a log is followed over from its first key: a third of a second's hashes */
 
 struct authority_audit {
 	int dirfd;
@@ -241,7 +242,23 @@ void authority_audit_proof(const struct authority_audit *a, uint8_t proof[32])
 	memcpy(proof, a->proof, sizeof(a->proof));
 }
 
-/* The first key, if its owner left it here, and it is this log's. */
+/* Whoever begins with this key comes to the one that the log goes on with. */
+static bool leads_on(const struct authority_audit *a, const uint8_t first[32])
+{
+	uint8_t key[32];
+	bool same;
+
+	if (a->now.anchor.count > FOLLOWED_MAX)
+		return false;
+	memcpy(key, first, sizeof(key));
+	for (uint64_t n = 0; n < a->now.anchor.count; n++)
+		audit_key_next(key);
+	same = ct_equal(key, a->now.key, sizeof(key));
+	wipe(key, sizeof(key));
+	return same;
+}
+
+/* The first key, if its owner left it here, it is this log's, and the log goes on as it began. */
 static bool first_key(const struct authority_audit *a, uint8_t key[32])
 {
 	struct authority_audit_key k = { 0 };
@@ -256,7 +273,7 @@ static bool first_key(const struct authority_audit *a, uint8_t key[32])
 	free(text);
 	audit_log_name(k.key, log);
 	/* Another log's, put here, is no more use than none. */
-	good = good && memcmp(log, a->now.anchor.log, sizeof(log)) == 0;
+	good = good && memcmp(log, a->now.anchor.log, sizeof(log)) == 0 && leads_on(a, k.key);
 	if (good)
 		memcpy(key, k.key, 32);
 	wipe(&k, sizeof(k));

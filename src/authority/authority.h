@@ -302,7 +302,8 @@ void authority_audit_head(const struct authority_audit *a, struct wire_anchor *o
 void authority_audit_proof(const struct authority_audit *a, uint8_t proof[32]);
 /*
  * From where on the log can be followed, and with which key: line 0, if
- * the first key is still there, else its end. The key is a secret; wipe it.
+ * the first key is still there, leads to the present one, and that is not a
+ * million lines away; else its end. The key is a secret; wipe it.
  */
 int authority_audit_follow(struct authority_audit *a, struct wire_anchor *from, uint8_t key[32],
 			   struct bawn_error *e);

@@ -11,6 +11,7 @@
 #define SYNC_EVERY UINT64_C(2000000000) /* ns */
 #define TELL_EVERY UINT64_C(100000000)
 #define GATHER UINT64_C(5000000)
+#define KEY_EVERY UINT64_C(5000000000)
 
 int parent_audit_open(struct parent *p, struct bawn_error *e)
 {
@@ -74,9 +75,15 @@ static void answer_key(struct parent *p)
 {
 	struct role_message m = { .head.type = ROLE_KEY };
 	struct bawn_error e = { 0 };
+	const uint64_t now = clock_ns();
 
 	/* Without an answer it is asked again. */
-	if (authority_audit_follow(p->audit, &m.u.key.from, m.u.key.key, &e) == 0)
+	if (p->audit_key_given && now - p->audit_key_given < KEY_EVERY)
+		return;
+	p->audit_key_given = now;
+	/* The vault has the keys of lines to come then: nobody is to have them whom no line tells of. */
+	parent_note(p, WIRE_AUDIT_START, "the vault is given the audit log's key, to have its end sealed");
+	if (!p->audit_failing && authority_audit_follow(p->audit, &m.u.key.from, m.u.key.key, &e) == 0)
 		channel_send_role(p->child[PROC_VAULT].channel, &m, NULL, 0, NULL);
 	wipe(&m, sizeof(m));
 	p->audit_owed = true; /* what was brought to disk for it, the vault is to know */
@@ -143,9 +150,27 @@ void parent_audit_answer(struct parent *p)
 		p->audit_owed = p->audit_now = false;
 }
 
-void parent_audit_idle(struct parent *p, uint64_t now)
+static void bring_to_disk(struct parent *p)
 {
 	struct wire_anchor before, head;
+	struct bawn_error e = { 0 };
+
+	authority_audit_head(p->audit, &before);
+	outcome(p, &p->audit_unsynced, authority_audit_sync(p->audit, &e), "brought to disk", &e);
+	authority_audit_head(p->audit, &head);
+	if (head.count != before.count)
+		p->audit_owed = true; /* the vault is to know the head that is on disk now */
+}
+
+void parent_audit_settle(struct parent *p)
+{
+	bring_to_disk(p);
+	p->audit_now = true;
+	parent_audit_answer(p);
+}
+
+void parent_audit_idle(struct parent *p, uint64_t now)
+{
 	struct bawn_error e = { 0 };
 
 	if (now - p->audit_synced < SYNC_EVERY)
@@ -154,9 +179,5 @@ void parent_audit_idle(struct parent *p, uint64_t now)
 	/* Nobody may have anything to say until it can be written again. */
 	if (p->audit_failing)
 		written(p, authority_audit_recover(p->audit, &e), &e);
-	authority_audit_head(p->audit, &before);
-	outcome(p, &p->audit_unsynced, authority_audit_sync(p->audit, &e), "brought to disk", &e);
-	authority_audit_head(p->audit, &head);
-	if (head.count != before.count)
-		p->audit_owed = true; /* the vault is to know the head that is on disk now */
+	bring_to_disk(p);
 }

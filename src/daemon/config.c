@@ -469,6 +469,8 @@ static int read_ppid_key(struct config *c, struct bawn_error *e)
 /* Defaults that hang on other settings. */
 static void settle(struct config *c)
 {
+	c->ledger_wanted = c->enclave[ENCLAVE_LEDGER][0] &&
+			   strcmp(c->enclave[ENCLAVE_LEDGER], BAWN_LIBEXEC "/ledger.signed.so") != 0;
 	if (!c->connections_per_uid)
 		c->connections_per_uid = c->connections < 256 ? c->connections : 256;
 	/* Where everybody may connect, nobody gains by seeming to have come by there. */

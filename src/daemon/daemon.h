@@ -100,6 +100,7 @@ struct config {
 	uint64_t audit_bytes;     /* of one file, before it is rotated */
 	uint32_t audit_files;
 	bool audit_required;      /* while it cannot be written, nothing is given */
+	bool ledger_wanted;       /* the ledger enclave is not the default's, which need not be there */
 	enum log_level log;
 };
 #define CONF_MAGIC UINT64_C(0x31666e6f6377616e)

@@ -388,6 +388,10 @@ static void stop_step(struct parent *p, uint64_t now)
 		p->stopping = STOP_GATE;
 	}
 	if (p->stopping == STOP_GATE && !anybody(p, PROC_GATE)) {
+		/* What it has said so far is to be on disk, and the end that it keeps. */
+		while (parent_drain(p, &p->child[PROC_VAULT]))
+			;
+		parent_audit_settle(p);
 		tell_stop(p, PROC_VAULT);
 		tell_stop(p, PROC_COURIER);
 		p->stopping = STOP_REST;

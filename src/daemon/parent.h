@@ -43,7 +43,7 @@ struct parent {
 	uint64_t audit_number;      /* the vault's number of the last record */
 	bool audit_owed, audit_now; /* the vault is to be told: soon, at once */
 	bool audit_failing, audit_unsynced; /* lines cannot be written; not be brought to disk */
-	uint64_t audit_synced, audit_told;
+	uint64_t audit_synced, audit_told, audit_key_given;
 	uint64_t audit_gather; /* until then records are left to gather in the channel */
 
 	struct message in;
@@ -76,5 +76,7 @@ void parent_note(struct parent *p, enum wire_audit_event event, const char *fmt,
 /* The log's head, to the vault, if it changed. */
 void parent_audit_answer(struct parent *p);
 void parent_audit_idle(struct parent *p, uint64_t now);
+/* All of it to the disk, and its head to the vault, now. */
+void parent_audit_settle(struct parent *p);
 
 #endif

@@ -252,11 +252,11 @@ static int start_workers(struct vault *v, struct bawn_error *e)
 	pthread_attr_init(&a);
 	pthread_attr_setstacksize(&a, WORKER_STACK);
 	pthread_attr_setdetachstate(&a, PTHREAD_CREATE_DETACHED);
-	/* And one for large enclaves, which take their time. */
-	for (unsigned i = 0; i <= n; i++) {
+	/* And one for large enclaves, which take their time, and one for what nobody waits for. */
+	for (unsigned i = 0; i <= n + 1; i++) {
 		pthread_t t;
 
-		if (pthread_create(&t, &a, i < n ? work : launch_work, v))
+		if (pthread_create(&t, &a, i < n ? work : i == n ? launch_work : ledger_work, v))
 			return err_set(e, BAWN_ERR_SYSTEM, "cannot start a thread");
 	}
 	pthread_attr_destroy(&a);
@@ -360,9 +360,7 @@ static void parent_role(struct vault *v)
 		return;
 	}
 	if (m.head.type == ROLE_ANCHOR) {
-		pthread_mutex_lock(&v->lock);
-		v->anchor = m.u.anchor;
-		pthread_mutex_unlock(&v->lock);
+		anchor_told(v, &m.u.anchor);
 	} else if (m.head.type == ROLE_LINE) {
 		anchor_line(v, &m.u.line);
 	} else if (m.head.type == ROLE_KEY) {
@@ -412,6 +410,7 @@ static void from_parent(struct vault *v)
 		pthread_mutex_unlock(&v->lock);
 		/* Where key and certificate were there already, nothing else tells those who came before. */
 		parked_resume(v, PARK_PROVISIONED, 0, NULL, -1);
+		ledger_look(v);
 		break;
 	case CHAN_LOCK:
 		pthread_mutex_lock(&v->lock);
@@ -499,7 +498,6 @@ static void loop(struct vault *v)
 			v->unkept[0] = '\0';
 		pthread_mutex_unlock(&v->lock);
 		anchor_save(v, false);
-		ledger_tick(v, false);
 	}
 }
 
@@ -530,6 +528,7 @@ static int set_up(struct vault *v, struct bawn_error *e)
 		log_msg(LOG_ERROR, "%s: provisioning starts anew", state.msg);
 		vault_note(v, WIRE_AUDIT_FAULT, "provisioning state: %s", state.msg);
 	}
+	ledger_init(v);
 	anchor_load(v);
 	/* Sealed, but worth keeping out of swap all the same; whole where the limit allows it. */
 	if (!v->sandbox.locked && mlock(&v->prov, sizeof(v->prov)))
@@ -540,7 +539,7 @@ static int set_up(struct vault *v, struct bawn_error *e)
 
 int vault_main(const struct config *c, const struct sandbox *s)
 {
-	static struct vault v = { .courier = FD_VAULT_COURIER, .enclaves = -1, .bundle = -1, .gate_epoch = 1,
+	static struct vault v = { .courier = FD_VAULT_COURIER, .bundle = -1, .gate_epoch = 1,
 				  .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .launches = PTHREAD_COND_INITIALIZER,
 				  .prov_lock = WRITERS_FIRST, .leaving = WRITERS_FIRST };
 	struct bawn_error e = { 0 };
@@ -556,7 +555,7 @@ int vault_main(const struct config *c, const struct sandbox *s)
 	loop(&v);
 	/* The gate is gone, so nothing is under way but what waited; that is told so. */
 	parked_expire(&v, UINT64_MAX);
-	ledger_tick(&v, true);
+	ledger_stop(&v);
 	anchor_save(&v, true);
 	if (v.unsaved)
 		log_msg(LOG_ERROR, "the provisioning state could not be written to the last");

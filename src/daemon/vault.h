@@ -1,8 +1,8 @@
 /*
  * The vault's files share this. Threads: `workers` of them take requests from
  * the gate's channel, each one request at a time, and answer; one makes
- * enclaves for the broker; the first thread has the parent, the courier, the
- * metrics and the clock.
+ * enclaves for the broker; one has the audit log's end sealed; the first thread
+ * has the parent, the courier, the metrics and the clock.
  *
  * `lock` guards everything here that has no remark. The desk has its own lock,
  * and is called without ours. `lock` may be taken under `prov_lock` (what loads
@@ -112,17 +112,35 @@ struct provisioning {
 
 enum fetch_state { FETCH_IDLE, FETCH_ASKED };
 
+/* What the loader brought, and the desk over it. */
+struct enclaves {
+	struct vault *vault;
+	int fd; /* sealed memory */
+	struct ae_desk *desk;
+	_Atomic unsigned holders;
+};
+
 /* How a request ended: with what was asked for; by the policy's word or a rate; by a failure; for a flaw of its own. */
 enum outcome { OUTCOME_OK, OUTCOME_REFUSED, OUTCOME_FAILED, OUTCOME_BAD, OUTCOMES };
 
 /* The end of the audit log, sealed (vault_ledger.c). */
 struct ledger {
-	enum { LEDGER_WAITS, LEDGER_KEY, LEDGER_LINE, LEDGER_FOLLOWS } step; /* KEY, LINE: the parent was asked */
-	uint64_t next;          /* clock_ns: nothing before */
+	/* its thread's own */
+	bool ready;             /* the blob is this log's */
+	bool followed;          /* ... and so far the log goes on as it was */
+	bool unwritten;         /* the blob is not on disk */
 	uint8_t blob[AE_LEDGER_BLOB_BYTES];
 	uint64_t first;         /* what the blob says: ae_ledger_state */
+	uint8_t name[AE_LEDGER_NAME_BYTES];
 	struct wire_anchor end;
-	bool followed;          /* since we started */
+	/* under lock */
+	pthread_cond_t news;    /* of what follows */
+	enum { LEDGER_NOTHING, LEDGER_LINE, LEDGER_KEY } asked; /* the parent, who has not answered yet */
+	struct role_line line;
+	struct role_key key;    /* wiped once it is used */
+	uint64_t since;         /* clock_ns: it is at the enclave; 0: it is not */
+	bool look;              /* without waiting: something has changed */
+	bool last, done;        /* the service stops; that was seen to */
 };
 
 struct vault {
@@ -151,9 +169,9 @@ struct vault {
 	_Atomic uint64_t authority_changes; /* of policy, grants and revocations */
 	pthread_rwlock_t leaving; /* read: an answer that they allow leaves; taken before `lock` */
 
-	/* enclaves */
-	int enclaves; /* sealed memory of the loader's, -1 before */
-	struct ae_desk *desk;
+	/* enclaves; prov_lock */
+	struct enclaves *enclaves; /* NULL before there are any */
+	struct ae_desk *desk;      /* the one of those */
 	bool emulated;
 	/* white lists that the launch enclave took, by kind */
 	struct white_list {
@@ -222,11 +240,13 @@ struct vault {
 	struct role_anchor anchor;
 	uint64_t anchor_saved; /* clock_ns */
 	struct wire_anchor kept;      /* the log's head as of the last run; count 0: none */
+	bool anchor_known;            /* the parent has told of the log */
 	bool anchor_asked;            /* the parent, what the log has there */
 	uint64_t anchor_from;         /* lines that the log must have before its head is kept anew */
+	uint64_t anchor_lost;         /* lines that were lost before a fault: if there are more, it may not be on record */
 	char anchor_problem[WIRE_NOTE]; /* the log is not the one that was kept in mind */
-	struct ledger ledger;         /* the first thread's */
-	char unsealed[WIRE_NOTE];     /* why the log's head is not sealed, though it was */
+	struct ledger ledger;
+	char unsealed[WIRE_NOTE];     /* why the log's head is not sealed, though it should be */
 
 	/* counters */
 	struct {
@@ -367,6 +387,13 @@ void provision_look(struct vault *v);
 /* ---- vault_enclaves.c ---- */
 
 int enclaves_new(struct vault *v, int fd, struct bawn_error *e);
+/*
+ * Those that there are, for who takes longer than others are to wait for
+ * prov_lock: they stay until they are given back, though there may be others by
+ * then. NULL: none yet.
+ */
+struct enclaves *enclaves_hold(struct vault *v);
+void enclaves_give(struct enclaves **x);
 /* The error of those who come before there is a desk: they may come again. */
 int enclaves_none(struct bawn_error *e);
 /* Quoting enclaves that may be at work side by side. */
@@ -408,6 +435,8 @@ void vault_note(struct vault *v, enum wire_audit_event event, const char *fmt, .
  * is a fault, which status tells until the service is stopped and started.
  */
 void anchor_load(struct vault *v);
+/* What the parent tells of the log, and answers. */
+void anchor_told(struct vault *v, const struct role_anchor *a);
 void anchor_line(struct vault *v, const struct role_line *now);
 /* Keep the head that there is now. */
 void anchor_save(struct vault *v, bool force);
@@ -420,13 +449,21 @@ bool anchor_holds(struct vault *v, const struct wire_anchor *kept, const struct 
 
 /* ---- vault_ledger.c ---- */
 
-/* Look at what is sealed, or begin, or seal the head that there is now; last: the service stops. */
-void ledger_tick(struct vault *v, bool last);
+/* Before the other threads. */
+void ledger_init(struct vault *v);
+/* A thread: has the end sealed that there is now, every few seconds. */
+void *ledger_work(void *vault);
+/* There are other enclaves, or it is known what the log has: no time is to be lost. */
+void ledger_look(struct vault *v);
+/* Why it is not sealed, though it should be; "" if there is nothing to say. Under lock. */
+void ledger_problem(const struct vault *v, char problem[WIRE_NOTE]);
+/* The service stops: once more, if that does not take long. */
+void ledger_stop(struct vault *v);
 /* What the parent answers. */
 void ledger_line(struct vault *v, const struct role_line *now);
 void ledger_key(struct vault *v, const struct role_key *k);
 /* After a fault that was on record: what is sealed no longer counts. */
-void ledger_forget(struct vault *v);
+void ledger_forget(void);
 
 /* ---- vault_remark.c ---- */
 

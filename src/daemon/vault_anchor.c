@@ -34,8 +34,33 @@ void anchor_fault(struct vault *v, const struct wire_anchor *kept, const char *f
 	v->kept = *kept;
 	memcpy(v->anchor_problem, what, sizeof(what));
 	v->anchor_from = UINT64_MAX;
+	v->anchor_lost = v->anchor_known ? v->anchor.lost : UINT64_MAX;
 	pthread_mutex_unlock(&v->lock);
 	log_msg(LOG_ERROR, "%s", what);
+	vault_note(v, WIRE_AUDIT_FAULT, "%s", what);
+	anchor_ask_line(0);
+}
+
+void anchor_told(struct vault *v, const struct role_anchor *a)
+{
+	char what[WIRE_NOTE];
+	bool again;
+
+	pthread_mutex_lock(&v->lock);
+	if (!v->anchor_known && v->anchor_problem[0])
+		v->anchor_lost = a->lost;
+	v->anchor = *a;
+	v->anchor_known = true;
+	/* The line that tells of the fault may be among those that could not be written. */
+	again = v->anchor_problem[0] && a->lost > v->anchor_lost && !a->failing;
+	if (again) {
+		v->anchor_lost = a->lost;
+		v->anchor_from = UINT64_MAX;
+		memcpy(what, v->anchor_problem, sizeof(what));
+	}
+	pthread_mutex_unlock(&v->lock);
+	if (!again)
+		return;
 	vault_note(v, WIRE_AUDIT_FAULT, "%s", what);
 	anchor_ask_line(0);
 }
@@ -83,22 +108,29 @@ void anchor_load(struct vault *v)
 
 void anchor_line(struct vault *v, const struct role_line *now)
 {
+	bool asked;
+
+	pthread_mutex_lock(&v->lock);
 	if (v->anchor_problem[0]) { /* asked by anchor_fault */
-		pthread_mutex_lock(&v->lock);
 		v->anchor_from = now->last;
 		pthread_mutex_unlock(&v->lock);
 		return;
 	}
-	if (!v->anchor_asked) {
+	asked = v->anchor_asked;
+	pthread_mutex_unlock(&v->lock);
+	if (!asked) {
 		ledger_line(v, now);
 		return;
 	}
-	v->anchor_asked = false;
-	if (!anchor_holds(v, &v->kept, now, ""))
-		return;
+	if (anchor_holds(v, &v->kept, now, "")) {
+		pthread_mutex_lock(&v->lock);
+		v->anchor_from = 0;
+		pthread_mutex_unlock(&v->lock);
+	}
 	pthread_mutex_lock(&v->lock);
-	v->anchor_from = 0;
+	v->anchor_asked = false;
 	pthread_mutex_unlock(&v->lock);
+	ledger_look(v);
 }
 
 void anchor_save(struct vault *v, bool force)
@@ -107,12 +139,17 @@ void anchor_save(struct vault *v, bool force)
 	struct bawn_error e = { 0 };
 	uint64_t now = clock_ns();
 	struct wire_anchor head;
+	bool fault;
 
 	pthread_mutex_lock(&v->lock);
 	head = v->anchor.head;
-	/* After a fault only when the service is stopped: a vault that dies is not the end of it. */
-	if (!head.count || head.count < v->anchor_from ||
-	    (!force && (v->anchor_problem[0] || now - v->anchor_saved < ANCHOR_EVERY))) {
+	fault = v->anchor_problem[0];
+	/*
+	 * After a fault only when the service is stopped, since a vault that dies is
+	 * not the end of it; and only if it is on record.
+	 */
+	if (!head.count || head.count < v->anchor_from || (fault && v->anchor.lost > v->anchor_lost) ||
+	    (!force && (fault || now - v->anchor_saved < ANCHOR_EVERY))) {
 		pthread_mutex_unlock(&v->lock);
 		return;
 	}
@@ -121,6 +158,6 @@ void anchor_save(struct vault *v, bool force)
 	authority_anchor_encode(&head, bytes);
 	if (authority_state_write(FD_VAULT_STATE, ANCHOR_FILE, bytes, sizeof(bytes), 4096, &e))
 		log_msg(LOG_WARN, "the audit log's head cannot be kept: %s", e.msg);
-	if (v->anchor_problem[0])
-		ledger_forget(v);
+	if (fault)
+		ledger_forget();
 }

@@ -4,6 +4,7 @@
 #include "host/host.h"
 #include "image/image.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -81,13 +82,14 @@ static int missing(const struct vault *v, enum conf_enclave which, int r, struct
 static int load(void *arg, enum ae_enclave which, const struct isa_einittoken *token,
 		struct bawn_enclave **out, struct bawn_error *e)
 {
-	struct vault *v = arg;
+	const struct enclaves *x = arg;
+	struct vault *v = x->vault;
 	struct bawn_options opt = { .token = token, .debug = v->config->debug_enclaves };
 	struct image *im = NULL;
 	struct dev *dev = NULL;
 	uint64_t started = clock_ns();
-	int r = stream_has(v->enclaves, conf_of(which)) ? stream_read(v->enclaves, conf_of(which), &im, e)
-							 : missing(v, conf_of(which), BAWN_ERR_NOT_FOUND, e);
+	int r = stream_has(x->fd, conf_of(which)) ? stream_read(x->fd, conf_of(which), &im, e)
+						  : missing(v, conf_of(which), BAWN_ERR_NOT_FOUND, e);
 
 	*out = NULL;
 	if (r == BAWN_ERR_FORMAT)
@@ -110,11 +112,12 @@ static int load(void *arg, enum ae_enclave which, const struct isa_einittoken *t
 static int identify(void *arg, enum ae_enclave which, struct ae_identity *out,
 		    struct bawn_error *e)
 {
-	struct vault *v = arg;
+	const struct enclaves *x = arg;
+	const struct vault *v = x->vault;
 	struct isa_sigstruct s;
 	struct dev *dev = NULL;
-	int r = stream_has(v->enclaves, conf_of(which))
-			? stream_identity(v->enclaves, conf_of(which), &s, &out->attributes, e)
+	int r = stream_has(x->fd, conf_of(which))
+			? stream_identity(x->fd, conf_of(which), &s, &out->attributes, e)
 			: missing(v, conf_of(which), BAWN_ERR_NOT_FOUND, e);
 
 	if (r == 0)
@@ -140,31 +143,70 @@ unsigned enclaves_at_once(const struct vault *v)
 	return n < 1 ? 1 : n > WORKERS_MAX ? WORKERS_MAX : (unsigned)n;
 }
 
+/* Nobody has them any more. */
+static void let_go(struct enclaves *x)
+{
+	ae_desk_free(&x->desk);
+	close(x->fd);
+	free(x);
+}
+
+struct enclaves *enclaves_hold(struct vault *v)
+{
+	struct enclaves *x;
+
+	pthread_rwlock_rdlock(&v->prov_lock);
+	x = v->enclaves;
+	if (x)
+		atomic_fetch_add(&x->holders, 1);
+	pthread_rwlock_unlock(&v->prov_lock);
+	return x;
+}
+
+void enclaves_give(struct enclaves **held)
+{
+	struct enclaves *x = *held;
+
+	*held = NULL;
+	if (x && atomic_fetch_sub(&x->holders, 1) == 1)
+		let_go(x);
+}
+
 int enclaves_new(struct vault *v, int fd, struct bawn_error *e)
 {
 	uint32_t keep = v->config->idle_seconds ? v->config->idle_seconds * 1000 : AE_KEEP;
 	struct ae_desk_options opt = {
-		.source = { .load = load, .identify = identify, .arg = v },
+		.source = { .load = load, .identify = identify },
 		.instances = { [AE_LAUNCH] = 1, [AE_PROVISION] = 1, [AE_QUOTE] = enclaves_at_once(v), [AE_LEDGER] = 1 },
 		.keep_ms = { keep, keep, keep, keep },
 		.ppid_key = v->config->has_ppid_key ? v->config->ppid_key : NULL,
 	};
-	struct ae_desk *desk;
+	struct enclaves *x = calloc(1, sizeof(*x)), *before;
 	uint64_t size;
-	int r = sealed_check(fd, LOADED_MAX, &size, e);
+	bool quiesced;
+	int r = x ? sealed_check(fd, LOADED_MAX, &size, e) : err_nomem(e);
 
+	opt.source.arg = x;
 	if (r == 0)
-		r = ae_desk_new(&desk, &opt, e);
-	if (r)
+		r = ae_desk_new(&x->desk, &opt, e);
+	if (r) {
+		free(x);
 		return r;
-	/* Nobody is inside once we hold it. */
+	}
+	x->vault = v;
+	x->fd = fd;
+	atomic_init(&x->holders, 1);
+	/* Nobody is inside once we hold it, but for who has taken hold of them. */
 	pthread_rwlock_wrlock(&v->prov_lock);
-	if (v->desk)
-		ae_desk_free(&v->desk);
-	if (v->enclaves >= 0)
-		close(v->enclaves);
-	v->enclaves = fd;
-	v->desk = desk;
+	pthread_mutex_lock(&v->lock);
+	quiesced = v->quiesced_until != 0;
+	pthread_mutex_unlock(&v->lock);
+	if (quiesced) /* these are not to be loaded either, before it is over */
+		ae_desk_close(x->desk);
+	before = v->enclaves;
+	v->enclaves = x;
+	v->desk = x->desk;
+	enclaves_give(&before);
 	/* Before anybody else has it: without its lists the launch enclave refuses what it should not. */
 	lists_load(v);
 	pthread_rwlock_unlock(&v->prov_lock);

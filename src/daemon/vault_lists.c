@@ -85,7 +85,7 @@ void lists_load(struct vault *v)
 		size_t n;
 
 		drop(v, which);
-		if (stream_read_list(v->enclaves, which, &p, &n, NULL) == 0)
+		if (stream_read_list(v->enclaves->fd, which, &p, &n, NULL) == 0)
 			all &= give_from(v, which, "of the configuration", p, n);
 		if (io_read_file_at(FD_VAULT_STATE, files[which], AE_WHITE_LIST_MAX, &p, &n, NULL) == 0)
 			all &= give_from(v, which, "as registered", p, n);

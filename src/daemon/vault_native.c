@@ -90,14 +90,14 @@ static enum wire_state state_of(struct vault *v, char problem[WIRE_NOTE])
 			 v->config->audit_required ? ", and nothing is given without it" : "");
 	else if (v->anchor_problem[0])
 		memcpy(problem, v->anchor_problem, WIRE_NOTE);
-	else if (v->unsealed[0])
-		memcpy(problem, v->unsealed, WIRE_NOTE);
 	else if (v->unkept[0])
 		memcpy(problem, v->unkept, WIRE_NOTE);
 	else if (none && v->desk && !problem[0])
 		memcpy(problem, cannot, WIRE_NOTE);
 	else if (late)
 		memcpy(problem, time, WIRE_NOTE);
+	if (!problem[0])
+		ledger_problem(v, problem);
 	if (s == WIRE_STATE_READY && problem[0])
 		s = WIRE_STATE_DEGRADED;
 	else if (s == WIRE_STATE_READY && p != WIRE_PROVISIONING_READY &&

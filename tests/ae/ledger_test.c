@@ -98,6 +98,15 @@ static int note(struct world *w, const struct log *l, uint8_t blob[BLOB], struct
 	return ae_desk_ledger_note(w->desk, blob, l->end, l->proof, e);
 }
 
+/* The name of what is followed from the blob's first line on. */
+static void name_of(struct world *w, const uint8_t blob[BLOB], uint8_t name[AE_LEDGER_NAME_BYTES])
+{
+	struct ae_ledger_state s = { 0 };
+
+	is_int(ae_desk_ledger_read(w->desk, blob, &s, NULL), 0, "the blob has a name");
+	memcpy(name, s.name, sizeof(s.name));
+}
+
 static void says(struct world *w, const uint8_t blob[BLOB], const struct log *l, uint64_t first, const char *what)
 {
 	struct ae_ledger_state s = { 0 };
@@ -126,7 +135,7 @@ static void refuses(struct world *w, const uint8_t blob[BLOB], const uint8_t end
 
 static void test_follow(struct world *w)
 {
-	uint8_t blob[BLOB], key[32], older[BLOB];
+	uint8_t blob[BLOB], key[32], older[BLOB], name[AE_LEDGER_NAME_BYTES];
 	struct bawn_error e = { 0 };
 	struct wire_anchor from;
 	struct log l, early;
@@ -139,6 +148,8 @@ static void test_follow(struct world *w)
 	is_int(note(w, &l, blob, &e), 0, "its end is taken");
 	kit_say(&e);
 	says(w, blob, &l, 1, "... and told");
+	name_of(w, blob, name);
+	ok(memcmp(name, l.end + AE_LEDGER_END_LOG, sizeof(name)) == 0, "... which is the log's");
 	memcpy(older, blob, sizeof(blob));
 	is_int(note(w, &l, blob, &e), 0, "once more");
 	ok(memcmp(older, blob, sizeof(blob)) != 0, "... sealed anew");
@@ -195,7 +206,8 @@ static void test_follow(struct world *w)
 
 static void test_begin(struct world *w)
 {
-	uint8_t blob[BLOB], key[32], end[AE_LEDGER_END_BYTES];
+	uint8_t blob[BLOB], forged[BLOB], key[32], end[AE_LEDGER_END_BYTES];
+	uint8_t name[AE_LEDGER_NAME_BYTES], other[AE_LEDGER_NAME_BYTES];
 	struct bawn_error e = { 0 };
 	struct wire_anchor from;
 	struct log l;
@@ -222,9 +234,17 @@ static void test_begin(struct world *w)
 	is_int(begin(w, &l, &from, key, blob, &e), 0, "without its first key");
 	is_int((long)from.count, 4, "... it is followed from its end on");
 	says(w, blob, &l, 5, "... which the blob tells");
+	key[0] ^= 1;
+	is_int(ae_desk_ledger_begin(w->desk, l.end, key, forged, &e), 0, "with another key there, too");
+	says(w, forged, &l, 5, "... of which the blob tells the same");
+	name_of(w, blob, name);
+	name_of(w, forged, other);
+	ok(memcmp(name, other, sizeof(name)) != 0, "... but by another name");
 	write_lines(&l, 2);
 	is_int(note(w, &l, blob, &e), 0, "and on");
 	says(w, blob, &l, 5, "... to its new end");
+	name_of(w, blob, other);
+	ok(memcmp(name, other, sizeof(name)) == 0, "... under the same name");
 	close_log(&l);
 }
 

@@ -1,5 +1,6 @@
 /* The audit log: what is written, what a change of it looks like, what crashes and full disks leave. */
 #include "tests/authority/kit.h"
+#include "authority/internal.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -646,6 +647,74 @@ static void test_anchor(void)
 	is_int(authority_anchor_decode(bytes, AUTHORITY_ANCHOR + 1, &b, &e), BAWN_ERR_FORMAT, "too long");
 }
 
+/* ---- followed by the ledger enclave ---- */
+
+/* Where the log says that it can be followed from; its key must be the one of the line after. */
+static long from(struct authority_audit *a, uint8_t key[32])
+{
+	struct wire_anchor where = { 0 };
+	struct bawn_error e = { 0 };
+
+	if (!ok(authority_audit_follow(a, &where, key, &e) == 0, "it can be followed"))
+		printf("# %s\n", e.msg);
+	return (long)where.count;
+}
+
+static void rewrite_head(int dir, void (*change)(struct audit_head *h))
+{
+	struct bawn_error e = { 0 };
+	struct audit_head h;
+
+	ok(audit_head_read(dir, &h, &e) == 0, "a head");
+	change(&h);
+	ok(audit_head_write(dir, &h, &e) == 0, "... is changed");
+}
+
+static void other_key(struct audit_head *h)
+{
+	h->key[0] ^= 1;
+}
+
+/* As if so many lines had been there that all their files are gone. */
+static void far_away(struct audit_head *h)
+{
+	const uint64_t lines = (UINT64_C(1) << 20) + 1;
+
+	for (; h->anchor.count < lines; h->anchor.count++)
+		audit_key_next(h->key);
+}
+
+static void test_follow(void)
+{
+	struct authority_audit_key first;
+	struct authority_audit *a;
+	uint8_t key[32];
+	int dir = make_log(5, NULL);
+
+	first = read_key(dir);
+	a = open_log(dir, NULL);
+	is_int(from(a, key), 0, "with its first key, from its first line");
+	ok(memcmp(key, first.key, sizeof(key)) == 0, "... with that key");
+	authority_audit_free(&a);
+	rewrite_head(dir, other_key);
+	a = open_log(dir, NULL);
+	is_int(from(a, key), 6, "not if the log does not go on as it began");
+	authority_audit_free(&a);
+
+	dir = make_log(5, NULL);
+	rewrite_head(dir, far_away);
+	a = open_log(dir, NULL);
+	is_int(from(a, key), (1L << 20) + 1, "nor over more lines than can be counted in a moment");
+	authority_audit_free(&a);
+
+	dir = make_log(5, NULL);
+	unlinkat(dir, AUTHORITY_AUDIT_KEY_FILE, 0);
+	a = open_log(dir, NULL);
+	is_int(append(a, 1), 0, "a line that is not on disk yet");
+	is_int(from(a, key), 7, "... is behind where it is followed from");
+	authority_audit_free(&a);
+}
+
 int main(void)
 {
 	test_line();
@@ -661,5 +730,6 @@ int main(void)
 	test_recovery();
 	test_killed();
 	test_anchor();
+	test_follow();
 	return tap_done();
 }

@@ -8,6 +8,7 @@
  *	hold COMMAND...    connect, run COMMAND, and ask for a quote on that connection
  *	launch FILE           have an enclave file made by the broker, and call it if it is the witness
  *	token HEX HEX         a launch token for MRENCLAVE, MRSIGNER
+ *	collateral HEX CA     collateral for SGX platforms of that FMSPC, certified by that CA of Intel's ("": of others)
  *
  * The witness runs on the emulated platform that BAWN_PLATFORM names, or on the
  * device that BAWN_TEST_DEVICE names; where launch control is locked, by the token
@@ -269,6 +270,23 @@ static int cmd_token(const char *mrenclave, const char *mrsigner)
 	return 0;
 }
 
+static int cmd_collateral(const char *fmspc, const char *ca)
+{
+	struct bawn_client *c = client();
+	struct bawn_collateral got;
+	struct bawn_error e = { 0 };
+	uint8_t id[6];
+
+	if (!hex_decode(fmspc, strlen(fmspc), id, sizeof(id)))
+		die("hex", NULL);
+	if (bawn_client_collateral(c, BAWN_TEE_SGX, id, ca, false, &got, &e))
+		die("collateral", &e);
+	puts("collateral");
+	bawn_client_collateral_free(&got);
+	bawn_client_free(&c);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 3 && strcmp(argv[1], "quote") == 0)
@@ -283,6 +301,9 @@ int main(int argc, char **argv)
 		return cmd_launch(argv[2]);
 	if (argc == 4 && strcmp(argv[1], "token") == 0)
 		return cmd_token(argv[2], argv[3]);
-	fputs("client_prog report TARGET FILE | quote FILE | load SECONDS|FILE THREADS | hold COMMAND... | launch FILE | token HEX HEX\n", stderr);
+	if (argc == 4 && strcmp(argv[1], "collateral") == 0)
+		return cmd_collateral(argv[2], argv[3]);
+	fputs("client_prog report TARGET FILE | quote FILE | load SECONDS|FILE THREADS | hold COMMAND... | launch FILE | token HEX HEX |\n"
+	      "  collateral HEX CA\n", stderr);
 	return 64;
 }

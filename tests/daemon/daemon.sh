@@ -124,9 +124,9 @@ until_ok() {
 # logs REGEX: the service's log tells within ten seconds: the parent may take a while to read it.
 logs() { until_ok grep -Eq -- "$1" "$tmp/log"; }
 # All lines of the audit log that there are now are on disk, and the vault knows.
-daemon_settled() {
+daemon_settled() { # [DIR]
 	local i last
-	last=$("$bawn" daemon audit tail --dir "$tmp/audit" -n 1 --json | sed 's/^{"n":\([0-9]*\),.*/\1/')
+	last=$("$bawn" daemon audit tail --dir "${1-$tmp/audit}" -n 1 --json | sed 's/^{"n":\([0-9]*\),.*/\1/')
 	for ((i = 0; i < 100; i++)); do
 		[ "$("$bawn" daemon status --json | sed -n 's/.*"audit_lines": \([0-9]*\).*/\1/p')" -ge "$last" ] && return 0
 		sleep 0.1

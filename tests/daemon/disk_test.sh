@@ -99,6 +99,26 @@ ok "with room again all is well, though nobody asks for anything" until_status '
 ok "a quote" "$ask" quote "$tmp/quote"
 exits 0 "the record is sound" "$bawn" daemon audit verify --dir "$tmp/disk/audit"
 
+# What is found when it starts, and cannot be put on record then, is when it can.
+ok "the disk is full again" without_room
+daemon_stop
+dd if=/dev/zero of="$tmp/disk/state/vault/anchor" bs=64 count=1 conv=notrunc 2>/dev/null
+found() { "$bawn" daemon audit search --dir "$tmp/disk/audit" event=fault | grep -q 'what was kept of its end cannot be read'; }
+for i in 1 2; do
+	WAIT=serving starts "with what was kept of the log's end damaged, start $i"
+	ok "... the log cannot be written" until_status 'audit log cannot be written'
+	ok "... and has nothing of it" test "$(found && echo yes)" = ""
+	[ "$i" = 1 ] && daemon_stop
+done
+rm "$tmp/disk/fill"
+ok "with room again the log has it" until_ok found
+ok "... and status" until_status 'what was kept of its end cannot be read'
+ok "the record is on disk" daemon_settled "$tmp/disk/audit"
+daemon_stop
+starts "it starts again"
+ok "... and all is well" until_status 'ready'
+exits 0 "the record is sound" "$bawn" daemon audit verify --dir "$tmp/disk/audit"
+
 # ---- not to be written ----
 
 ok "a revocation" "$bawn" daemon revoke quote uid="$uid"

@@ -44,7 +44,7 @@ mkdir /run/aesmd "$client"
 cp "$enclaves/witness.signed.so" "$client/enclave"
 list "$tmp/provision" --root-key "$root_key" --list-version 1 --type provision "$enclaves/provision.signed.so" "$enclaves/quote.signed.so"
 for version in 1 3; do
-	list "$tmp/list.$version" --root-key "$root_key" --list-version $version "$enclaves/provision.signed.so" "$enclaves/quote.signed.so"
+	list "$tmp/list.$version" --root-key "$root_key" --list-version $version "$enclaves/provision.signed.so" "$enclaves/quote.signed.so" "$enclaves/ledger.signed.so"
 done
 for version in 2 4; do
 	list "$tmp/list.$version" --root-key "$root_key" --list-version $version --any

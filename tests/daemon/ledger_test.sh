@@ -12,7 +12,8 @@ sealed() { read -r first count < <(file show "$vault/ledger"); }
 is_sealed() { [ -e "$vault/ledger" ]; }
 # It has been looked at, in this run of the service: begun, or followed.
 followed() { sealed && [ "$count" -ge "$1" ]; }
-# On record is from where on there is a sealed word.
+# On record is from where on there is a sealed word, and by what name.
+names() { "$bawn" daemon audit search --dir "$log" event=start | sed -n 's/.*not that of what was before line \([0-9]* ([0-9a-f]*)\).*/\1/p'; }
 begins() { "$bawn" daemon audit search --dir "$log" event=start | grep -q 'not that of what was before line'; }
 keep() { rm -rf "$tmp/kept" && cp -a "$tmp/state" "$tmp/kept" && cp -a "$log" "$tmp/kept/audit"; }
 back() {
@@ -49,6 +50,10 @@ is $? 0 "the owner takes the first key away"
 ok "more quotes" quotes
 daemon_stop
 is "$(grep -c 'audit log' "$tmp/log")" 0 "there is nothing to say of the log"
+is "$("$bawn" daemon audit search --dir "$log" event=start | grep -c 'its end is sealed, from the first line on')" 2 \
+	"but that there is a sealed word of its end, on record at each start"
+is "$("$bawn" daemon audit search --dir "$log" event=start | grep -c "is given the audit log's key")" 1 \
+	"the vault was given the log's key once, on record"
 sealed
 is "$first" 1 "it is followed without the first key"
 keep
@@ -66,6 +71,22 @@ daemon_stop
 sealed
 ok "... with the line that it begins with" test "$first" -gt 1
 
+# The same, who has the enclave seal it, from that line on.
+name=$(names | sort -u)
+is "$(names | sort -u | wc -l)" 1 "it has a name"
+starts "it starts again"
+ok "more quotes" quotes
+daemon_stop
+is "$(names | sort -u)" "$name" "... and keeps it"
+sealed
+file forge "$log" $((count - 3)) "$vault/anchor" "$vault/ledger" "$BUILD/tests/daemon/ledger_prog" "$BAWN_PLATFORM" \
+	"$BUILD/enclaves/ledger.signed.so"
+is "$?:$(sed -n 's/^\([0-9]*\) .*/\1/p' <(file show "$vault/ledger"))" "0:$first" "what is sealed begins where it did"
+starts "it starts again"
+ok "that is followed" until_ok followed $((count - 2))
+daemon_stop
+is "$(names | sort -u | wc -l)" 2 "the record has that something else begins there"
+
 back
 sealed
 file end "$log" "$count" "$vault/anchor"
@@ -78,7 +99,21 @@ starts "without what was sealed nothing is known to be missing"
 ok "... but that nothing vouches for what was before" until_ok begins
 daemon_stop
 
-for at in 70 170; do # what it says in the clear, the key
+# Not sealed for longer than the enclave counts: that is told, once, and it begins anew, though the first key is there.
+back
+cp "$tmp/key" "$log/audit-key"
+sealed
+file far "$log" $((4194304 + 1))
+starts "it starts"
+ok "what was not sealed is told" until_ok "$bawn" daemon audit search --dir "$log" event=fault
+like "$("$bawn" daemon audit search --dir "$log" event=fault)" "has not been sealed since line $count; that begins anew" "... from where on"
+ok "it begins anew" until_ok followed 4194304
+sealed
+ok "... from there on" test "$first" -gt 4194304
+daemon_stop
+is "$("$bawn" daemon audit search --dir "$log" event=fault | grep -c 'begins anew')" 1 "... once"
+
+for at in 70 180; do # what it says in the clear, the key
 	back
 	file flip "$vault/ledger" $at
 	told "audit log: its end as sealed cannot be read, so it may have been cut off: LEDGER_(BLOB|ABOVE)"
@@ -105,18 +140,50 @@ ok "... and over when it is there" until_ok followed "$before"
 ok "... in status too" until_status "ready"
 ok "quiescing closes it" "$bawn" daemon quiesce --seconds 60
 sealed
+ok "... enclaves that are read anew, too" "$bawn" daemon reload
 before=$count
 ok "a line" "$bawn" daemon revoke quote uid=4000001
-sleep 0.1
+sleep 0.5
+is "$("$bawn" daemon status --json | sed -n 's/^ *"enclaves": \([0-9]*\),/\1/p')" 0 "none is loaded"
 daemon_stop
 sealed
 is "$count" "$before" "... and nothing is sealed meanwhile"
 starts "it starts again"
 ok "and goes on from there" until_ok followed $((before + 1))
+
+# Whenever it is killed: nothing is found that was not done.
+for i in 1 2 3 4 5 6 7 8; do
+	quotes
+	until_ok role vault
+	sleep 0.0$((i * 13 % 8))
+	kill -9 "$(role vault)"
+done 2>/dev/null
+ok "the vault is killed again and again" until_status "ready"
+sealed
+ok "what is sealed goes on" until_ok followed $((count + 1))
+kill -9 "$daemon"
+wait "$daemon" 2>/dev/null
+starts "so is the service: it starts"
+sealed
+ok "and goes on" until_ok followed $((count + 1))
+ok "all is well" until_status "ready"
+is "$("$bawn" daemon audit search --dir "$log" event=fault | grep -c 'audit log:.*\(cut\|sealed\|go on\|gone\)')" 0 "no fault of the log is on record"
 daemon_stop
 
-sed -i "s|^\(ledger-enclave\) = .*|\1 =|" "$tmp/bawnd.conf"
+given=$("$bawn" daemon audit search --dir "$log" event=start | grep -c "is given the audit log's key")
 rm "$vault/ledger"
+sed -i "s|^\(ledger-enclave\) = .*|\1 = $tmp/nowhere.so|" "$tmp/bawnd.conf"
+WAIT=serving starts "with one that is named, and not there"
+ok "... that is told" until_status "degraded: audit log: its end is not sealed: ledger-enclave = .*nowhere.so: no enclave"
+daemon_stop
+sed -i "s|^\(ledger-enclave\) = .*|\1 = $PWD/$BUILD/enclaves/quote.signed.so|" "$tmp/bawnd.conf"
+WAIT=serving starts "with one that is another"
+ok "... that is told" until_status "degraded: audit log: its end is not sealed: "
+daemon_stop
+is "$("$bawn" daemon audit search --dir "$log" event=start | grep -c "is given the audit log's key")" "$given" \
+	"neither was given the log's key"
+
+sed -i "s|^\(ledger-enclave\) = .*|\1 =|" "$tmp/bawnd.conf"
 starts "with no enclave configured"
 ok "a quote" quotes
 daemon_stop

@@ -77,5 +77,7 @@ ok "status: UpToDate" until_status 'TCB UpToDate'
 is "$(grep 'started again' "$tmp/log")" "" "nothing died of it"
 ok "the record tells of it" "$bawn" daemon audit search --dir "$tmp/audit" event=provision
 daemon_stop
+is "$(PYTHONDONTWRITEBYTECODE=1 python3 tests/daemon/state_file.py cpusvn "$tmp/state/vault/ledger")" $v3 "its end is sealed at the last of them"
+is "$("$bawn" daemon audit search --dir "$tmp/audit" event=fault)" "" "... and was followed all the way"
 exits 0 "and is sound" "$bawn" daemon audit verify --dir "$tmp/audit"
 tap_done

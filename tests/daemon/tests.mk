@@ -23,3 +23,12 @@ tests: $(SANDBOX)
 # Parts of the vault by themselves.
 $(BUILD)/tests/daemon/peer_test: $(call obj,src/daemon/vault_peer.c)
 $(BUILD)/tests/daemon/life_test: $(call obj,src/daemon/vault_life.c)
+
+# An enclave that never answers in the ledger enclave's place, for hang_test.sh.
+$(BUILD)/enclaves/ledger-hang.so: $(call enclave_obj,tests/daemon/hang/ledger.c) $(ENCLAVE_KIT) enclaves/runtime/enclave.lds
+	$(call say,LD)
+	$(Q)$(ENCLAVE_CC) $(ENCLAVE_LDFLAGS) -o $@ $(filter %.o %.a,$^) -l:libbearssl.a
+$(BUILD)/enclaves/ledger-hang.signed.so: $(BUILD)/enclaves/ledger-hang.so $(BUILD)/keys/ledger.pem enclaves/ledger/ledger.conf $(CLI)
+	$(call say,SIGN)
+	$(Q)$(CLI) sign --key $(BUILD)/keys/ledger.pem --config enclaves/ledger/ledger.conf --output $@ $< >/dev/null
+tests: $(BUILD)/enclaves/ledger-hang.signed.so

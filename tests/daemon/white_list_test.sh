@@ -31,7 +31,7 @@ daemon_policy "[native]" "allow status,quote,certify,collateral,provision,launch
 	"allow administer uid=$uid" "[aesm]" "allow launch,quote uid=0-4000000" "allow administer uid=$uid"
 list "$tmp/list" --list-version 3 "$enclaves/witness.signed.so"
 list "$tmp/provision" --list-version 1 --type provision "$enclaves/provision.signed.so" "$enclaves/quote.signed.so"
-list "$tmp/own" --list-version 2 "$enclaves/provision.signed.so" "$enclaves/quote.signed.so"
+list "$tmp/own" --list-version 2 "$enclaves/provision.signed.so" "$enclaves/quote.signed.so" "$enclaves/ledger.signed.so"
 
 # without
 WAIT=serving
@@ -42,7 +42,7 @@ is "$(token "$enclaves/witness.signed.so")" 6 "and there are no tokens"
 tries() { "$bawn" daemon provision --json | sed -n 's/^ *"tries": \([0-9]*\),*/\1/p'; }
 tried() { [ "$(tries)" -gt 0 ]; }
 ok "the service's own enclaves have none, and it is told to wait before the next try" until_ok tried
-list "$tmp/first" --list-version 1 "$enclaves/provision.signed.so" "$enclaves/quote.signed.so"
+list "$tmp/first" --list-version 1 "$enclaves/provision.signed.so" "$enclaves/quote.signed.so" "$enclaves/ledger.signed.so"
 is "$(aesm register "$tmp/first")$(aesm register "$tmp/provision")" 00 "lists are registered"
 is "$(tries)" 0 "which ends the waiting"
 ok "and it is provisioned" until_ok "$bawn" daemon status
@@ -50,7 +50,7 @@ daemon_stop
 rm -rf "$tmp/state" "$tmp/audit"
 
 # of the configuration
-list "$tmp/list" --list-version 3 "$enclaves/witness.signed.so" "$enclaves/provision.signed.so" "$enclaves/quote.signed.so"
+list "$tmp/list" --list-version 3 "$enclaves/witness.signed.so" "$enclaves/provision.signed.so" "$enclaves/quote.signed.so" "$enclaves/ledger.signed.so"
 daemon_config "white-list = $tmp/list" "provision-white-list = $tmp/provision"
 WAIT=
 starts "with lists it is provisioned: its own enclaves get tokens"
@@ -75,6 +75,17 @@ ok "the native protocol has the same" "$ask" token "$(member mrenclave "$enclave
 	"$(member mrsigner "$enclaves/witness.signed.so")"
 exits 1 "and refuses the same" "$ask" token "$(member mrenclave "$enclaves/witness-other.signed.so")" \
 	"$(member mrsigner "$enclaves/witness-other.signed.so")"
+
+# none for the ledger enclave, which is not listed
+daemon_stop
+list "$tmp/unsealed" --list-version 3 "$enclaves/witness.signed.so" "$enclaves/provision.signed.so" "$enclaves/quote.signed.so"
+daemon_config "white-list = $tmp/unsealed" "provision-white-list = $tmp/provision"
+WAIT=serving
+starts "with a list that lacks the ledger enclave"
+ok "status says that the log's end is not sealed, and why" until_status 'degraded: audit log: its end is not sealed: no launch token for the ledger'
+ok "tokens are given all the same" "$ask" token "$(member mrenclave "$enclaves/witness.signed.so")" \
+	"$(member mrsigner "$enclaves/witness.signed.so")"
+WAIT=
 
 # none for the service's own enclaves that have PROVISION_KEY
 daemon_stop
