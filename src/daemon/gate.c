@@ -186,6 +186,17 @@ static void gather(const struct gate *g)
 		nanosleep(&a_while, NULL);
 }
 
+/* What the vault keeps waiting, and nobody is there any more to hear, is no reason to stay. */
+static void let_go(struct gate *g)
+{
+	for (uint32_t i = 0; i < g->config->connections; i++) {
+		struct client *c = &g->client[i];
+
+		if (c->fd >= 0 && c->parked && c->ended)
+			client_close(g, c);
+	}
+}
+
 static void loop(struct gate *g)
 {
 	uint64_t looked = 0;
@@ -202,6 +213,8 @@ static void loop(struct gate *g)
 			handle(g, &ev[i]);
 		gate_unstick(g);
 		gate_dispatch(g);
+		if (g->stopping)
+			let_go(g);
 		now = clock_ns();
 		if (now - looked >= SECOND) {
 			looked = now;

@@ -26,6 +26,7 @@
 #define STEADY (5 * SECOND) /* a role that ran for so long starts its back-off anew */
 #define PING_EVERY (5 * SECOND)
 #define PING_LATE (20 * SECOND) /* then it is taken for stuck */
+#define LOAD_LATE (30 * SECOND) /* the same of the loader, which has nothing to answer but to end */
 #define LOG_BURST 200           /* messages of a role in a second */
 
 /* ---- children ---- */
@@ -36,6 +37,11 @@ static struct child *child_of(struct parent *p, pid_t pid)
 		if (p->child[i].pid == pid)
 			return &p->child[i];
 	return NULL;
+}
+
+static bool anybody(const struct parent *p, enum process r)
+{
+	return p->child[r].pid > 0;
 }
 
 static enum process which(const struct parent *p, const struct child *c)
@@ -340,6 +346,11 @@ static void keep_alive(struct parent *p, uint64_t now)
 		/* The courier may be waiting for a server. */
 		fine = fine && c->pid > 0 && (r == PROC_COURIER || c->heard + PING_LATE > now);
 	}
+	if (anybody(p, PROC_LOADER) && p->child[PROC_LOADER].started + LOAD_LATE < now) {
+		log_msg(LOG_ERROR, "the loader does not end: it is killed");
+		kill(p->child[PROC_LOADER].pid, SIGKILL);
+		p->child[PROC_LOADER].started = now;
+	}
 	if (p->child[PROC_LOADER].restart_at && now >= p->child[PROC_LOADER].restart_at && !p->stopping)
 		parent_load(p);
 	if (p->watchdog && fine && now - p->watchdog_sent >= p->watchdog) {
@@ -364,11 +375,6 @@ static int wait_ms(const struct parent *p, uint64_t now)
 }
 
 /* ---- stopping ---- */
-
-static bool anybody(const struct parent *p, enum process r)
-{
-	return p->child[r].pid > 0;
-}
 
 static void tell_stop(struct parent *p, enum process r)
 {
@@ -396,6 +402,9 @@ static void stop_step(struct parent *p, uint64_t now)
 		tell_stop(p, PROC_COURIER);
 		p->stopping = STOP_REST;
 	}
+	/* The courier may be waiting for a server: nobody is there whom it could tell what that says. */
+	if (p->stopping == STOP_REST && !anybody(p, PROC_VAULT) && p->stop_deadline > now + SECOND)
+		p->stop_deadline = now + SECOND;
 	if (now >= p->stop_deadline)
 		for (enum process r = 0; r < PROCS; r++)
 			if (anybody(p, r))

@@ -77,7 +77,39 @@ kill -9 "$loader"
 ok "until it reads them, and all is well" daemon_wait
 like "$("$bawn" daemon status)" '^bawnd [^ ]+: ready' "which status tells"
 ok "the log tells of each death" until_killed 5
-daemon_stop
 is "$("$bawn" daemon audit search --dir "$tmp/audit" event=fault | grep -c 'reading policy and enclaves failed')" 2 \
 	"the record of each time that it began"
+
+busy
+kill -HUP "$daemon"
+found "it does not end"
+free
+for ((i = 0; i < 600; i++)); do
+	[ -e "/proc/$loader" ] || break
+	sleep 0.1
+done
+ok "... and is killed" logs 'the loader does not end: it is killed'
+ok "which is told" until_killed 6
+ok "another reads them, and all is well" until_status '^bawnd [^ ]+: ready'
+daemon_stop
+
+# Asked to stop, it waits for what is under way, but not for who is gone.
+daemon_config "request-seconds = 600"
+busy
+"$BUILD/bawnd" --config "$tmp/bawnd.conf" --foreground >>"$tmp/log" 2>&1 </dev/null &
+daemon=$!
+found "the loader is at work"
+for ((i = 0; i < 100; i++)); do [ -S "$BAWN_SOCKET" ] && break; sleep 0.1; done
+"$ask" quote "$tmp/none" >"$tmp/quoted" 2>&1 &
+quoter=$!
+sleep 1 # so that it waits
+kill "$quoter"
+wait "$quoter"
+(sleep 60 && kill -9 "$daemon") >/dev/null 2>&1 &
+sleeper=$!
+kill "$daemon"
+wait "$daemon"
+is $? 0 "who waited for the policy has gone: bawnd ends"
+kill "$sleeper"
+free
 tap_done
