@@ -467,7 +467,7 @@ void ledger_forget(void);
 
 /* ---- vault_remark.c ---- */
 
-/* A warning that a role in the wrong hands can cause as often as it likes: so many a minute, the rest is counted. */
+/* A warning that a client, or a role in the wrong hands, can cause as often as it likes: so many a minute, the rest is counted. */
 void vault_remark(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Tell how many there were besides, once their minute is over. */
 void vault_remark_tick(uint64_t now);

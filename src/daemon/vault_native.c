@@ -325,6 +325,24 @@ static bool is_ours(struct vault *v, const struct wire_collateral *q)
 	return same;
 }
 
+/* Where the courier looked is not the client's to know: the log has it, and the record. */
+static void no_collateral(struct job *j)
+{
+	const struct wire_collateral *q = &j->native.u.collateral;
+	enum wire_code code = (enum wire_code)j->fetched->code;
+	char fmspc[13];
+
+	hex_encode(q->fmspc, sizeof(q->fmspc), fmspc);
+	vault_remark("collateral for FMSPC %s, which uid %u asked for: %s", fmspc, j->conn->uid, j->fetched->problem);
+	memcpy(j->note, j->fetched->problem, sizeof(j->note));
+	if (code == WIRE_OK || code == WIRE_NOT_FOUND)
+		job_refuse(j, WIRE_NOT_FOUND, 0, "there is no collateral for FMSPC %s%s%s here", fmspc,
+			   q->ca[0] ? " and CA " : "", q->ca);
+	else /* nothing is wrong with what was asked */
+		job_refuse(j, code == WIRE_BUSY || code == WIRE_UNAVAILABLE ? code : WIRE_FAILED, 0,
+			   "the collateral cannot be had: the log of the service has why");
+}
+
 static void serve_collateral(struct vault *v, struct job *j)
 {
 	struct wire_collateral_answer *a = &j->answer.u.collateral;
@@ -340,8 +358,7 @@ static void serve_collateral(struct vault *v, struct job *j)
 		a->fetched = j->fetched->fetched;
 		r = part_fd(j->fetched_fd, j->fetched, part, &j->answer_fd, &a->size, &e);
 	} else if (j->fetched) {
-		job_refuse(j, j->fetched->code ? (enum wire_code)j->fetched->code : WIRE_NOT_FOUND, 0,
-			   "%s", j->fetched->problem);
+		no_collateral(j);
 		return;
 	} else if (is_ours(v, &j->native.u.collateral)) {
 		pthread_mutex_lock(&v->lock);

@@ -42,6 +42,9 @@ int quote_ready(struct vault *v, struct job *j, struct bawn_error *e)
 	if (v->config->source == SOURCE_NONE)
 		return err_set(e, BAWN_ERR_NOT_FOUND, "no certificate for this platform: say where from "
 			       "with \"collateral =\" in bawnd.conf");
+	/* Where the courier looked is for those to know who may see the status. */
+	if (!job_may(v, j, WIRE_OP_STATUS))
+		return err_set(e, BAWN_ERR_NOT_FOUND, "no certificate for this platform yet: the log of the service has why");
 	pthread_mutex_lock(&v->lock);
 	err_set(e, BAWN_ERR_NOT_FOUND, "no certificate for this platform yet: %s", v->problem);
 	pthread_mutex_unlock(&v->lock);

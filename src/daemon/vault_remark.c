@@ -17,7 +17,7 @@ static void tell_unsaid(uint64_t now)
 	if (!said || now - since < WINDOW)
 		return;
 	if (unsaid)
-		log_msg(LOG_WARN, "%u more messages of the gate or the courier were of no use", unsaid);
+		log_msg(LOG_WARN, "%u more of the kind", unsaid);
 	said = unsaid = 0;
 }
 

@@ -499,13 +499,13 @@ struct job *parked_launch(struct vault *v)
 	return j;
 }
 
-static const char *waits_for(const struct vault *v, const struct job *j)
+static const char *waits_for(struct vault *v, const struct job *j)
 {
 	if (j->park == PARK_LAUNCH)
 		return "others are launched first";
 	if (j->park == PARK_POLICY)
 		return "the policy has not been read yet";
-	return v->problem[0] ? v->problem : "what it needs is still on its way";
+	return v->problem[0] && job_may(v, j, WIRE_OP_STATUS) ? v->problem : "what it needs is still on its way";
 }
 
 void parked_expire(struct vault *v, uint64_t now)

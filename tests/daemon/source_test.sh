@@ -17,7 +17,14 @@ provision_says() { until_ok says "$1" || { "$bawn" daemon provision; return 1; }
 find "$tmp/fab" -mindepth 1 -delete # what is in it: the sandbox knows the directory itself
 WAIT=serving starts "without a source of certificates it starts"
 exits 1 "and has no quotes to give" "$ask" quote "$tmp/none"
-like "$out" '[Cc]ertif|provision' "... and says what is missing"
+like "$out" "no certificate for this platform yet: .*$tmp/fab" "... and says what is missing, and where it looked"
+daemon_policy "[native]" "allow administer uid=$uid" "allow quote uid=$uid" "[aesm]"
+ok "the policy lets quote, and not see the status" "$bawn" daemon reload
+exits 1 "who may quote has none" "$ask" quote "$tmp/none"
+like "$out" 'no certificate for this platform yet: the log of the service has why' "... and does not see where it looked"
+ok "it is in the log" logs "no PCK certificates.* in $tmp/fab"
+daemon_allow_all
+ok "the policy as it was" "$bawn" daemon reload
 like "$("$bawn" daemon status)" 'degraded: .*fab' "status: degraded, and where it looked"
 like "$("$bawn" daemon provision)" 'waiting|none' "the state of provisioning tells"
 cp -r "$tmp"/good/* "$tmp/fab/"
@@ -26,6 +33,10 @@ ok "with the source back, asked to try again" "$bawn" daemon provision --now
 ok "it is ready" until_status ready
 ok "a quote" "$ask" quote "$tmp/quote"
 ok "... which verifies" verify "$tmp/quote"
+exits 1 "collateral that there is none of" "$ask" collateral ffffffffffff processor
+is "$out" "collateral: there is no collateral for FMSPC ffffffffffff and CA processor here (-15)" "... is told without where it looked"
+ok "the log has that" logs "collateral for FMSPC ffffffffffff, which uid $uid asked for: .*$tmp/fab"
+like "$("$bawn" daemon audit tail --dir "$tmp/audit" -n 20)" "collateral.*$tmp/fab" "so has the record"
 
 find "$tmp/fab/pck" "$tmp/fab/collateral" -type f -exec sh -c 'head -c 3000 /dev/urandom >"$1"' sh {} \;
 "$bawn" daemon provision --now >/dev/null
