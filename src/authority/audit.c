@@ -515,10 +515,24 @@ static bool segment_is_whole(const struct authority_audit *a)
 	       (uint64_t)st.st_size >= a->now.offset;
 }
 
+/* That something was cut off, or that a line is missing that says so: a full disk is no reason not to begin. */
+static void put_cut(struct authority_audit *a, const struct recovery *rec)
+{
+	const struct audit_extra x = { .cut = rec->cut };
+	struct bawn_error e = { 0 };
+
+	if (put_own(a, WIRE_AUDIT_RECOVER, &x,
+		    rec->damaged ? "lines that did not verify were set aside" : "a line cut off by a crash was removed",
+		    &e) == 0)
+		return;
+	a->lost++;
+	log_msg(LOG_WARN, "audit log: %llu bytes after line %llu were cut off, which cannot be written down: %s",
+		(unsigned long long)rec->cut, (unsigned long long)a->now.anchor.count, e.msg);
+}
+
 static int take_up(struct authority_audit *a, struct bawn_error *e)
 {
 	struct recovery rec = { 0 };
-	struct audit_extra x = { 0 };
 	int rc;
 
 	if (!segment_is_whole(a))
@@ -532,13 +546,8 @@ static int take_up(struct authority_audit *a, struct bawn_error *e)
 		rc = set_later_aside(a->dirfd, a->now.anchor.count + 1, a->now.anchor.log, e);
 	if (rc == 0)
 		rc = a->now.offset ? open_segment(a, e) : begin_segment(a, e);
-	if (rc == 0 && rec.cut) {
-		x.cut = rec.cut;
-		rc = put_own(a, WIRE_AUDIT_RECOVER, &x,
-			     rec.damaged ? "lines that did not verify were set aside" :
-					   "a line cut off by a crash was removed",
-			     e);
-	}
+	if (rc == 0 && rec.cut)
+		put_cut(a, &rec);
 	return rc;
 }
 

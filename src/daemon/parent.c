@@ -394,8 +394,8 @@ static void stop_step(struct parent *p, uint64_t now)
 		p->stopping = STOP_GATE;
 	}
 	if (p->stopping == STOP_GATE && !anybody(p, PROC_GATE)) {
-		/* What it has said so far is to be on disk, and the end that it keeps. */
-		while (parent_drain(p, &p->child[PROC_VAULT]))
+		/* What it has said so far is to be on disk, and known to it as the end; not for ever, if it goes on talking. */
+		for (int i = 0; i < 16 && parent_drain(p, &p->child[PROC_VAULT]); i++)
 			;
 		parent_audit_settle(p);
 		tell_stop(p, PROC_VAULT);

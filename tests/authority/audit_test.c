@@ -647,6 +647,35 @@ static void test_anchor(void)
 	is_int(authority_anchor_decode(bytes, AUTHORITY_ANCHOR + 1, &b, &e), BAWN_ERR_FORMAT, "too long");
 }
 
+/* A line that a crash cut off, and no room to say so. */
+static void test_recovery_full(void)
+{
+	int dir = make_log(5, NULL);
+	struct authority_audit *a;
+	struct rlimit old, some;
+	char *text, *copy;
+	size_t n;
+
+	text = slurp(dir, FIRST, &n);
+	copy = malloc(n + 13);
+	memcpy(copy, text, n);
+	memcpy(copy + n, "{\"n\":7,\"time\"", 13);
+	spill(dir, FIRST, copy, n + 13);
+	getrlimit(RLIMIT_FSIZE, &old);
+	some = old;
+	some.rlim_cur = (rlim_t)n + 20;
+	setrlimit(RLIMIT_FSIZE, &some);
+	a = open_log(dir, NULL);
+	setrlimit(RLIMIT_FSIZE, &old);
+	is_int((long)authority_audit_lost(a), 1, "on a full disk a log is taken up as well, and a line is missing");
+	is_int(append(a, 1), 0, "it goes on when there is room");
+	authority_audit_free(&a);
+	found(dir, AUTHORITY_AUDIT_SOUND, "... and says so");
+	is_int((long)report.lost, 1, "... of one line");
+	free(text);
+	free(copy);
+}
+
 /* ---- followed by the ledger enclave ---- */
 
 /* Where the log says that it can be followed from; its key must be the one of the line after. */
@@ -728,6 +757,7 @@ int main(void)
 	test_rotation();
 	test_full();
 	test_recovery();
+	test_recovery_full();
 	test_killed();
 	test_anchor();
 	test_follow();
