@@ -204,13 +204,11 @@ static void instant(void)
 /* ---- the calls; nothing is really synced, since nothing really fails ---- */
 
 int __real_openat(int dir, const char *name, int flags, ...);
-int __real_openat64(int dir, const char *name, int flags, ...);
 int __real_renameat(int from_dir, const char *from, int to_dir, const char *to);
 int __real_unlinkat(int dir, const char *name, int flags);
 int __wrap_fdatasync(int fd);
 int __wrap_fsync(int fd);
 int __wrap_openat(int dir, const char *name, int flags, ...);
-int __wrap_openat64(int dir, const char *name, int flags, ...);
 int __wrap_renameat(int from_dir, const char *from, int to_dir, const char *to);
 int __wrap_unlinkat(int dir, const char *name, int flags);
 
@@ -254,29 +252,16 @@ static int opened(int dir, int flags, int fd)
 	return fd;
 }
 
-#define MODE(flags, mode)                        \
-	do {                                     \
-		va_list ap;                      \
-		va_start(ap, flags);             \
-		if ((flags) & O_CREAT)           \
-			mode = va_arg(ap, mode_t); \
-		va_end(ap);                      \
-	} while (0)
-
 int __wrap_openat(int dir, const char *name, int flags, ...)
 {
 	mode_t mode = 0;
+	va_list ap;
 
-	MODE(flags, mode);
+	va_start(ap, flags);
+	if (flags & O_CREAT)
+		mode = va_arg(ap, mode_t);
+	va_end(ap);
 	return opened(dir, flags, __real_openat(dir, name, flags, mode));
-}
-
-int __wrap_openat64(int dir, const char *name, int flags, ...)
-{
-	mode_t mode = 0;
-
-	MODE(flags, mode);
-	return opened(dir, flags, __real_openat64(dir, name, flags, mode));
 }
 
 int __wrap_renameat(int from_dir, const char *from, int to_dir, const char *to)
