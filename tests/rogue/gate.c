@@ -197,6 +197,7 @@ static void register_by_client(void)
 {
 	static struct aesm_request q;
 	struct role_message m = { .head.type = ROLE_REQUEST };
+	uint32_t conn = 3; /* another for each: of one that is still being refused no second request is looked at */
 	struct buf b;
 
 	snprintf(said, sizeof(said), "nobody is connected");
@@ -214,7 +215,7 @@ static void register_by_client(void)
 			buf_init(&b, WIRE_MAX);
 			if (whole)
 				role_request_aesm(&q, &b);
-			m.u.request = (struct role_request){ .conn = 3, .generation = 77, .seq = 1, .protocol = ROLE_AESM,
+			m.u.request = (struct role_request){ .conn = conn++, .generation = 77, .seq = 1, .protocol = ROLE_AESM,
 							     .type = AESM_REGISTER, .received = clock_ns(),
 							     .has_socket = true };
 			m.tail = cur_make(b.p, b.n);
