@@ -387,10 +387,10 @@ int authority_audit_each(int dirfd, uint64_t from,
 int authority_audit_last(int dirfd, uint64_t *number, struct bawn_error *e);
 
 /*
- * The anchor: the head, for the vault to seal under a key of its own (an
- * enclave's, or the platform's) and to keep with its state. The vault hands it
- * out over WIRE_AUDIT_HEAD, from memory, so that who puts an old file back
- * changes nothing for a running service.
+ * The anchor: the head, for the vault to keep with its state, as it is and
+ * sealed by the ledger enclave. The vault hands it out over WIRE_AUDIT_HEAD,
+ * from memory, so that who puts an old file back changes nothing for a running
+ * service.
  */
 #define AUTHORITY_ANCHOR 64u
 void authority_anchor_encode(const struct wire_anchor *a, uint8_t out[AUTHORITY_ANCHOR]);

@@ -1,5 +1,4 @@
 /* bawn launch: tokens and white lists, where launch control is locked to a launch enclave. */
-#include "attest/attest.h"
 #include "attester/attester.h"
 #include "cli/show.h"
 #include "image/image.h"
@@ -186,28 +185,15 @@ static const struct cli_option show_options[] = {
 	{ 0 }
 };
 
-/* SubjectPublicKeyInfo of P-256 has one form in DER (RFC 5480 section 2): this, then x and y. */
-static const uint8_t p256_head[27] = { 0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48,
-				       0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
-				       0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04 };
-
-/* Out of "PUBLIC KEY"; that the point is on the curve is for OpenSSL to say. */
 static int public_point(const uint8_t *pem, size_t n, uint8_t xy[64], struct bawn_error *e)
 {
-	struct cur text = cur_make(pem, n);
-	uint8_t der[sizeof(p256_head) + 64];
 	struct crypto_key *key = NULL;
-	size_t got = 0;
 	int rc = crypto_key_from_public_pem(&key, pem, n, e);
 
+	if (rc == 0)
+		rc = crypto_key_p256_public(key, xy, e);
 	crypto_key_free(&key);
-	if (rc)
-		return rc;
-	if (attest_pem_next(&text, "PUBLIC KEY", der, sizeof(der), &got, NULL) != 1 || got != sizeof(der) ||
-	    memcmp(der, p256_head, sizeof(p256_head)) != 0)
-		return err_set(e, BAWN_ERR_UNSUPPORTED, "a public key, but not of P-256, its point uncompressed");
-	memcpy(xy, der + sizeof(p256_head), 64);
-	return 0;
+	return rc;
 }
 
 /* Out of the private key, as `bawn sign --p256 --new-key` writes it. */

@@ -67,6 +67,8 @@ int crypto_key_new_p256(struct crypto_key **out, struct bawn_error *e);
 /* The private scalar and the public point x || y; BAWN_ERR_UNSUPPORTED unless P-256. */
 int crypto_key_p256(const struct crypto_key *k, uint8_t d[32], uint8_t xy[64],
 		    struct bawn_error *e);
+/* The public point x || y alone, of a public key too; BAWN_ERR_UNSUPPORTED unless P-256. */
+int crypto_key_p256_public(const struct crypto_key *k, uint8_t xy[64], struct bawn_error *e);
 /* PKCS #8 PEM, appended to out. */
 int crypto_key_to_pem(const struct crypto_key *k, struct buf *out, struct bawn_error *e);
 void crypto_key_free(struct crypto_key **k);

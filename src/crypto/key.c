@@ -88,16 +88,39 @@ int crypto_key_new_p256(struct crypto_key **out, struct bawn_error *e)
 	return wrap(out, pkey, e);
 }
 
+static bool is_p256(const struct crypto_key *k)
+{
+	char group[32] = "";
+
+	return EVP_PKEY_is_a(k->pkey, "EC") &&
+	       EVP_PKEY_get_group_name(k->pkey, group, sizeof(group), NULL) == 1 &&
+	       strcmp(group, "prime256v1") == 0;
+}
+
+int crypto_key_p256_public(const struct crypto_key *k, uint8_t xy[64], struct bawn_error *e)
+{
+	BIGNUM *x = NULL, *y = NULL;
+	int rc = 0;
+
+	if (!is_p256(k))
+		rc = err_set(e, BAWN_ERR_UNSUPPORTED, "not a P-256 key");
+	else if (EVP_PKEY_get_bn_param(k->pkey, OSSL_PKEY_PARAM_EC_PUB_X, &x) != 1 ||
+		 EVP_PKEY_get_bn_param(k->pkey, OSSL_PKEY_PARAM_EC_PUB_Y, &y) != 1 ||
+		 BN_bn2binpad(x, xy, 32) != 32 || BN_bn2binpad(y, xy + 32, 32) != 32)
+		rc = err_set(e, BAWN_ERR_CRYPTO, "OpenSSL: cannot read the key's point");
+	BN_free(x);
+	BN_free(y);
+	ERR_clear_error();
+	return rc;
+}
+
 int crypto_key_p256(const struct crypto_key *k, uint8_t d[32], uint8_t xy[64],
 		    struct bawn_error *e)
 {
-	char group[32] = "";
 	BIGNUM *secret = NULL;
 	int rc = 0;
 
-	if (!EVP_PKEY_is_a(k->pkey, "EC") ||
-	    EVP_PKEY_get_group_name(k->pkey, group, sizeof(group), NULL) != 1 ||
-	    strcmp(group, "prime256v1") != 0)
+	if (!is_p256(k))
 		rc = err_set(e, BAWN_ERR_UNSUPPORTED, "not a P-256 key");
 	else if (EVP_PKEY_get_bn_param(k->pkey, OSSL_PKEY_PARAM_PRIV_KEY, &secret) != 1 ||
 		 BN_bn2binpad(secret, d, 32) != 32)

@@ -118,7 +118,11 @@ static void test_key(void)
 	is_int(crypto_key_from_pem(&again, pem.p, pem.n, &e), 0, "and back");
 	is_int(crypto_key_p256(again, d2, xy2, &e), 0, "its scalar and point");
 	ok(!memcmp(d, d2, 32) && !memcmp(xy, xy2, 64), "are the same");
+	memset(xy2, 0, sizeof(xy2));
+	is_int(crypto_key_p256_public(k, xy2, &e), 0, "its point alone");
+	ok(!memcmp(xy, xy2, 64), "is the same");
 	is_int(crypto_key_new_rsa3(&rsa, &e), 0, "an RSA key");
+	is_int(crypto_key_p256_public(rsa, xy2, NULL), BAWN_ERR_UNSUPPORTED, "has no such point");
 	is_int(crypto_key_p256(rsa, d, xy, NULL), BAWN_ERR_UNSUPPORTED, "is none");
 	crypto_key_free(&k);
 	crypto_key_free(&again);

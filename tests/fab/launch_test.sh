@@ -69,6 +69,8 @@ like "$out" "signatures +hold" "  which is told"
 openssl pkey -in "$tmp/key.pem" -pubout -out "$tmp/key.public" 2>/dev/null
 openssl ec -in "$tmp/key.pem" -out "$tmp/key.sec1" 2>/dev/null
 exits 0 "its public half in PEM" "$bawn" launch whitelist show --root "$tmp/key.public" "$tmp/foreign"
+openssl ec -in "$tmp/key.pem" -pubout -conv_form compressed -out "$tmp/key.short" 2>/dev/null
+exits 0 "that with its point compressed" "$bawn" launch whitelist show --root "$tmp/key.short" "$tmp/foreign"
 exits 0 "the form that openssl ec writes" "$bawn" launch whitelist show --root "$tmp/key.sec1" "$tmp/foreign"
 exits 0 "digits from a system with other line ends" \
 	"$bawn" launch whitelist show --root <(sed 's/$/\r/' "$tmp/key.pub") "$tmp/foreign"
@@ -79,7 +81,7 @@ exits 1 "a key that is not of P-256" "$bawn" launch whitelist show --root "$BUIL
 like "$out" "development.pem: not a P-256 key" "  is told"
 openssl pkey -in "$BUILD/keys/development.pem" -pubout -out "$tmp/rsa.public" 2>/dev/null
 exits 1 "nor its public half" "$bawn" launch whitelist show --root "$tmp/rsa.public" "$tmp/foreign"
-like "$out" "rsa.public: a public key, but not of P-256" "  is told"
+like "$out" "rsa.public: not a P-256 key" "  is told"
 # The last byte of y is one of the base64 characters before the end: the point leaves the curve.
 awk '{ l[NR] = $0 } END { if (sub(/A==$/, "Q==", l[NR-1]) == 0) sub(/.==$/, "A==", l[NR-1])
 	for (i = 1; i <= NR; i++) print l[i] }' "$tmp/key.public" >"$tmp/bent.public"
